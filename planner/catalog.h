@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+
+namespace pgmosaic::planner {
+
+/// Where the rows of a table live.
+enum class Placement : std::uint8_t {
+    kLocal,      ///< on the home shard (the default until somebody distributes it); empty twins elsewhere
+    kReference,  ///< whole on every shard
+    kSharded,    ///< by the bucket of its key
+};
+
+struct Column {
+    std::string name;
+    Oid type = 0;
+    std::int32_t typmod = -1;
+    Oid collation = 0;
+    std::string type_name;      ///< format_type(): what a CREATE TABLE would say
+    bool not_null = false;
+    bool generated = false;     ///< GENERATED ALWAYS AS (…) STORED
+    char identity = 0;          ///< 'a', 'd' or 0
+    std::string default_expr;   ///< pg_get_expr of the default; identity columns: nextval('…'::regclass)
+    bool default_is_volatile = false;  ///< not immutable: nextval, now(), gen_random_uuid() …
+};
+
+struct Table {
+    Oid oid = 0;
+    std::string schema;
+    std::string name;
+    char kind = 'r';            ///< pg_class.relkind
+    bool temporary = false;
+    Placement placement = Placement::kLocal;
+    GroupId group{};
+    int key = -1;               ///< index into `columns` of the shard key; -1 unless sharded
+    std::vector<Column> columns;
+    std::vector<std::vector<int>> unique_keys;  ///< primary key first; indexes into `columns`
+    bool has_row_triggers = false;
+    bool has_row_security = false;
+    bool partitioned_or_inherited = false;
+    std::string view_definition;  ///< kind 'v': pg_get_viewdef
+};
+
+/// A function, procedure or aggregate outside pg_catalog.
+struct Function {
+    std::string schema;
+    std::string name;
+    char kind = 'f';        ///< pg_proc.prokind
+    char volatility = 'v';  ///< pg_proc.provolatile
+};
+
+/// What the planner knows of one database at one moment; immutable once built.
+class Catalog {
+   public:
+    /// Reads the document that `kCatalogQuery` returns. Errors: XX000 if it is not of that shape.
+    static Result<std::shared_ptr<const Catalog>> from_json(std::string_view document, std::uint64_t version);
+
+    std::uint64_t version() const { return version_; }
+    /// By name as written: with a schema, or the first match along the search path (pg_catalog is implied first,
+    /// pg_temp before it if `temp_schema` is not empty).
+    const Table* find_table(std::string_view schema, std::string_view name, const std::vector<std::string>& search_path) const;
+    const Table* find_table(Oid oid) const;
+    /// All functions of that name outside pg_catalog, in any schema.
+    std::vector<const Function*> find_functions(std::string_view name) const;
+    /// True if operators, casts or aggregates are defined outside pg_catalog: proofs by operator name are then off.
+    bool has_user_operators() const { return has_user_operators_; }
+    const std::vector<Table>& tables() const { return tables_; }
+
+   private:
+    std::uint64_t version_ = 0;
+    std::vector<Table> tables_;
+    std::unordered_map<std::string, std::vector<std::size_t>> by_name_;
+    std::unordered_map<Oid, std::size_t> by_oid_;
+    std::unordered_map<std::string, std::vector<Function>> functions_;
+    bool has_user_operators_ = false;
+};
+
+/// One row, one text column: the JSON document for Catalog::from_json. Runs on the home shard, also inside a
+/// transaction that has just changed the schema.
+extern const char* const kCatalogQuery;
+
+/// Creates schema pg_mosaic with the registry `pg_mosaic.tables` in a database; repeatable. Needs allow_system_table_mods.
+/// Columns: relid oid primary key, placement "char" ('s' or 'r'), key_column int2 (attnum, null for 'r'), group_id int4.
+extern const char* const kRegistrySchema;
+
+}  // namespace pgmosaic::planner

@@ -1,0 +1,259 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "planner/catalog.h"
+
+namespace pgmosaic::planner {
+
+// ---------------------------------------------------------------- values known only when a statement runs
+
+/// One literal of a statement's text, as the lexer cut it out.
+struct Literal {
+    enum class Kind : std::uint8_t { kInteger, kDecimal, kString, kNull, kOther };
+    Kind kind = Kind::kOther;
+    bool negative = false;    ///< a unary minus belongs to it
+    std::string value{};      ///< digits, or the string's value with quotes and escapes undone
+};
+
+/// Where a key's value comes from: a literal of the text (index into the lexer's list), a parameter ($n), or neither:
+/// a value fixed in the plan (it then belongs to the plan's key).
+struct ValueRef {
+    enum class From : std::uint8_t { kLiteral, kParameter, kConstant };
+    From from = From::kConstant;
+    std::uint32_t index = 0;  ///< literal number from 0, parameter number from 1
+    Literal constant{};
+};
+
+/// A shard key must be one of these values (`k = v`, `k IN (…)`).
+using KeyAlternatives = std::vector<ValueRef>;
+
+/// A LIMIT or OFFSET; absent, NULL and ALL are nullopt.
+using CountRef = std::optional<ValueRef>;
+
+// ---------------------------------------------------------------- how rows of several shards become one result
+
+struct SortKey {
+    std::uint16_t column = 0;  ///< of the shards' rows; a hidden one, in binary format
+    Oid type = 0;
+    bool descending = false;
+    bool nulls_first = false;
+};
+
+/// How a column of the answer is made in `MergeSpec::Mode::kAggregate`.
+enum class Combine : std::uint8_t {
+    kGroupKey,  ///< passes (the visible column `input`)
+    kCount,     ///< sum of int8 counts
+    kSum,       ///< sum of partial sums; result type decides the arithmetic
+    kMin,
+    kMax,
+    kAvg,       ///< `input` = partial sum, `input2` = partial count (int8)
+    kBoolAnd,
+    kBoolOr,
+    kBitAnd,
+    kBitOr,
+};
+
+struct OutputColumn {
+    Combine combine = Combine::kGroupKey;
+    std::uint16_t input = 0;
+    std::uint16_t input2 = 0;
+    Oid input_type = 0;   ///< type of the shards' column `input`
+    Oid output_type = 0;  ///< type that the client sees
+};
+
+/// What the shards' rows look like and what is done with them.
+///
+/// Shape  a shard's row is [0, visible) as the client sees them, in the formats it asked for, then hidden columns in
+///        binary format, which no client sees
+struct MergeSpec {
+    enum class Mode : std::uint8_t {
+        kConcatenate,  ///< rows as they come; LIMIT and OFFSET count
+        kSorted,       ///< each shard's rows are sorted by `order_by`; merged, then OFFSET and LIMIT
+        kDistinct,     ///< duplicates by the hidden columns in `group_by` go; sorted if `order_by` is not empty
+        kAggregate,    ///< partial aggregates by `group_by` are combined into `outputs`
+    };
+    Mode mode = Mode::kConcatenate;
+    std::uint16_t visible = 0;
+    std::uint16_t hidden = 0;
+    std::vector<SortKey> order_by{};
+    std::vector<SortKey> group_by{};       ///< hidden columns whose equality makes a group
+    std::vector<OutputColumn> outputs{};   ///< kAggregate: the answer's columns
+    /// kAggregate: ORDER BY over the answer. `column` ≥ outputs.size() means hidden shard column `column - outputs.size()`.
+    std::vector<SortKey> order_output{};
+    CountRef limit{};
+    CountRef offset{};
+};
+
+// ---------------------------------------------------------------- plans
+
+enum class PlanKind : std::uint8_t {
+    kLocal,           ///< answered by the session (BEGIN, SET, SHOW of ours …): see Command
+    kRoute,           ///< the text as written goes to one shard
+    kScatter,         ///< one statement per shard, merged
+    kWorkbench,       ///< rows are pulled, a plain PostgreSQL finishes
+    kInsert,          ///< rows of VALUES go each to its shard, defaults that need one place are filled in
+    kReferenceWrite,  ///< a write of a reference table: leader first, then the other copies
+    kBroadcast,       ///< all shards, atomically where PostgreSQL allows
+    kCopyIn,
+    kCopyOut,
+    kAdmin,           ///< one of our functions or views
+    kRefuse,
+};
+
+/// What the statement is, for the session's own state and for command tags.
+enum class Command : std::uint8_t {
+    kEmpty, kSelect, kInsert, kUpdate, kDelete, kMerge, kCopy, kExplain, kTransaction, kSet, kReset, kShow, kDiscard,
+    kPrepare, kExecute, kDeallocate, kDeclare, kFetch, kClose, kListen, kUnlisten, kNotify, kLock, kDo, kCall, kDdl,
+    kCreateDatabase, kDropDatabase, kMaintenance, kAdminCall, kCheckpoint, kOther,
+};
+
+enum class TransactionVerb : std::uint8_t {
+    kNone, kBegin, kCommit, kRollback, kSavepoint, kRelease, kRollbackTo, kPrepareTransaction, kCommitPrepared, kRollbackPrepared,
+};
+
+struct Statement;
+
+/// kRoute. Goes to one shard if every entry of `keys` resolves to one and the same; else `otherwise` is what to do.
+struct Route {
+    enum class Where : std::uint8_t {
+        kHome,  ///< local tables, catalogs, no table at all
+        kAny,   ///< only reference tables: a shard that the transaction already uses, else home
+        kKey,
+    };
+    Where where = Where::kHome;
+    GroupId group{};
+    Oid key_type = 0;
+    std::vector<KeyAlternatives> keys{};
+    bool needs_home = false;  ///< local tables take part: right only if the key's shard is the home shard
+    std::shared_ptr<const Statement> otherwise{};
+};
+
+/// kScatter; also UPDATE and DELETE of several shards.
+struct Scatter {
+    GroupId group{};
+    Oid key_type = 0;
+    std::vector<KeyAlternatives> prune{};  ///< only shards that own one of each; empty: all
+    std::string shard_sql{};               ///< empty: as written
+    MergeSpec merge{};
+};
+
+/// One table or sub-query whose rows go to the workbench.
+struct Pull {
+    std::string name;                ///< of the temporary table there
+    std::string definition;          ///< its columns, as CREATE TABLE wants them: `a integer, b text COLLATE "C"`
+    std::string shard_sql;           ///< the SELECT that runs on each shard
+    enum class From : std::uint8_t { kAllShards, kHome } from = From::kAllShards;
+};
+
+/// kWorkbench: `pulls` fill temporary tables, `final_sql` (same parameters as the original) is the answer.
+struct Workbench {
+    std::vector<Pull> pulls{};
+    std::string final_sql{};
+};
+
+/// kInsert: INSERT … VALUES into a sharded table that cannot go as written to one shard.
+struct InsertRows {
+    Oid table = 0;
+    GroupId group{};
+    Oid key_type = 0;
+    std::size_t rows = 0;
+    /// Expressions that must be evaluated once, in one place (nextval, volatile defaults), before routing: the coordinator
+    /// runs `fill_sql` on the home shard and gives its single row of `fills` text values to render_insert().
+    std::string fill_sql{};
+    std::size_t fills = 0;
+    /// For each row the key, or the fill (index) that makes it.
+    struct Key { bool from_fill = false; std::size_t fill = 0; ValueRef value{}; };
+    std::vector<Key> keys{};
+    std::shared_ptr<const void> tree{};  ///< the planner's own
+};
+
+/// kReferenceWrite. `lock_sql` runs on every shard before, home first; then
+/// INSERT: `leader_sql` (the statement with RETURNING *) on home, its rows are applied to the other shards by
+///         `copy_sql` with session_replication_role = replica; UPDATE, DELETE …: as written on every shard, the answer is home's.
+struct ReferenceWrite {
+    std::string lock_sql{};
+    bool rows_from_leader = false;
+    std::string leader_sql{};            ///< returns the table's columns in text, first; then what the client's RETURNING asked for
+    std::string copy_sql{};              ///< INSERT INTO t (…) VALUES prefix; rows are appended as quoted literals
+    std::vector<std::string> columns{};  ///< of the table, in leader_sql's order
+    bool upsert = false;                 ///< ON CONFLICT: refused by the planner unless DO NOTHING
+};
+
+/// kCopyIn and kCopyOut. Options are as in PostgreSQL, already checked by the parser only.
+struct Copy {
+    Oid table = 0;                       ///< 0: COPY (query) TO
+    Placement placement = Placement::kLocal;
+    std::vector<int> columns{};          ///< indexes of the table's columns, in file order
+    int key_field = -1;                  ///< position of the shard key within `columns`; -1: not in the file
+    enum class Format : std::uint8_t { kText, kCsv, kBinary } format = Format::kText;
+    char delimiter = '\t';
+    std::string null_text = "\\N";
+    char quote = '"';
+    char escape = '"';
+    bool header = false;
+    bool force_other_options = false;    ///< ENCODING, FORCE_NULL …: passed through, no effect on splitting unless set
+    std::string shard_sql{};             ///< COPY … FROM/TO STDIN as sent to the shards (FREEZE removed)
+    std::string query{};                 ///< COPY (query): its text; planned as a statement of its own
+};
+
+/// kAdmin: `SELECT create_distributed_table('t', 'c')` and its kind, with constant or parameter arguments.
+struct AdminCall {
+    std::string function;                ///< without schema
+    struct Argument { std::string name{}; bool null = false; ValueRef value{}; };
+    std::vector<Argument> arguments{};
+    std::string column_name{};           ///< of the single result column
+};
+
+/// One statement of a query string with what to do about it.
+struct Statement {
+    Command command = Command::kOther;
+    PlanKind plan = PlanKind::kRoute;
+    std::string reason{};            ///< why this plan; EXPLAIN prints it
+    std::size_t offset = 0;          ///< its text within the query string
+    std::size_t length = 0;
+    bool writes = true;              ///< false: proved read-only, free of volatile functions and of locks
+    bool returns_rows = false;
+    bool runs_user_code = false;     ///< may leave state in the server session: the connection is checked before reuse
+    bool needs_no_transaction = false;  ///< VACUUM, CREATE INDEX CONCURRENTLY, CREATE DATABASE …
+    bool changes_catalog = false;    ///< the catalog snapshot must be read anew afterwards
+    bool pins = false;               ///< leaves state that cannot move (temporary table, LISTEN, session advisory lock, WITH HOLD)
+    std::uint32_t parameters = 0;    ///< highest $n
+    std::string tag{};               ///< command tag where we make it ourselves ("CREATE TABLE")
+
+    TransactionVerb verb = TransactionVerb::kNone;
+    std::string name{};              ///< savepoint, cursor, prepared statement, setting, database …
+    std::string argument{};          ///< transaction modes as SQL; SET's value as SQL (empty: DEFAULT); PREPARE's inner text
+    bool local = false;              ///< SET LOCAL
+    bool chain = false;              ///< COMMIT AND CHAIN
+    bool force = false;              ///< DROP DATABASE … WITH (FORCE); DECLARE … WITH HOLD
+
+    Route route{};
+    std::optional<Scatter> scatter{};
+    std::optional<Workbench> workbench{};
+    std::optional<InsertRows> insert{};
+    std::optional<ReferenceWrite> reference{};
+    std::optional<Copy> copy{};
+    std::optional<AdminCall> admin{};
+    /// kBroadcast and others: text to send instead of the original (for example WITH (mosaic.key = …) removed).
+    std::string rewritten{};
+    /// CREATE TABLE … WITH (mosaic.key = …): the call that follows it.
+    std::optional<AdminCall> then{};
+    std::optional<Error> refusal{};  ///< kRefuse
+};
+
+/// A query string, taken apart and planned. Immutable, shared by sessions.
+struct PlannedText {
+    std::vector<Statement> statements{};
+    std::optional<Error> syntax_error{};  ///< PostgreSQL's message, SQLSTATE and position; no statement runs
+    std::uint64_t catalog_version = 0;
+};
+
+}  // namespace pgmosaic::planner
