@@ -40,24 +40,28 @@ using CountRef = std::optional<ValueRef>;
 
 // ---------------------------------------------------------------- how rows of several shards become one result
 
+/// A column that the coordinator compares: one of the shards' hidden columns, in binary format.
 struct SortKey {
-    std::uint16_t column = 0;  ///< of the shards' rows; a hidden one, in binary format
-    Oid type = 0;
+    std::uint16_t column = 0;  ///< of the shards' rows, counted from their first column
+    Oid type = 0;              ///< one that merge_types.h knows
     bool descending = false;
     bool nulls_first = false;
+    /// Text types: a libc locale ("en_US.utf8") whose order is the server's; empty: byte by byte (C, POSIX).
+    std::string locale{};
 };
 
-/// How a column of the answer is made in `MergeSpec::Mode::kAggregate`.
+/// How a column of the answer is made in `MergeSpec::Mode::kAggregate`. All numbers count the columns of the shards'
+/// rows from their first one. `visible` inputs are passed on as the shard printed them; `hidden` ones are binary.
 enum class Combine : std::uint8_t {
-    kGroupKey,  ///< passes (the visible column `input`)
-    kCount,     ///< sum of int8 counts
-    kSum,       ///< sum of partial sums; result type decides the arithmetic
-    kMin,
-    kMax,
-    kAvg,       ///< `input` = partial sum, `input2` = partial count (int8)
-    kBoolAnd,
+    kGroupKey,  ///< `input`: the visible column; it passes
+    kCount,     ///< `input`: hidden int8; the sum of counts
+    kSum,       ///< `input`: hidden partial sum; int8, numeric, float4 or float8, which is the answer's type too
+    kMin,       ///< `input`: hidden, compared; `input2`: visible, the same value, it passes
+    kMax,       ///< as kMin
+    kAvg,       ///< `input`: hidden partial sum (int8, numeric; float8 for floats), `input2`: hidden int8 count
+    kBoolAnd,   ///< `input`: hidden bool
     kBoolOr,
-    kBitAnd,
+    kBitAnd,    ///< `input`: hidden int2, int4 or int8
     kBitOr,
 };
 
@@ -65,28 +69,35 @@ struct OutputColumn {
     Combine combine = Combine::kGroupKey;
     std::uint16_t input = 0;
     std::uint16_t input2 = 0;
-    Oid input_type = 0;   ///< type of the shards' column `input`
-    Oid output_type = 0;  ///< type that the client sees
+    Oid input_type = 0;      ///< type of the shards' column `input`
+    Oid output_type = 0;     ///< type that the client sees
+    std::string locale{};    ///< kMin, kMax of text: as in SortKey
 };
 
 /// What the shards' rows look like and what is done with them.
 ///
-/// Shape  a shard's row is [0, visible) as the client sees them, in the formats it asked for, then hidden columns in
-///        binary format, which no client sees
+/// Shape  a shard's row is [0, visible) as the client sees them, in the formats it asked for, then `hidden` columns in
+///        binary format, which no client sees. kAggregate: the visible columns are the client's target list as written
+///        (so the shards' RowDescription is the answer's), even where only the hidden partials are used:
+///        `SELECT g, avg(x) … GROUP BY g` is sent as `SELECT g, avg(x), g, sum(x), count(x) … GROUP BY g`, which
+///        costs the shard no second aggregation.
 struct MergeSpec {
     enum class Mode : std::uint8_t {
         kConcatenate,  ///< rows as they come; LIMIT and OFFSET count
         kSorted,       ///< each shard's rows are sorted by `order_by`; merged, then OFFSET and LIMIT
-        kDistinct,     ///< duplicates by the hidden columns in `group_by` go; sorted if `order_by` is not empty
-        kAggregate,    ///< partial aggregates by `group_by` are combined into `outputs`
+        /// The first row of each group by `group_by` stays, in the order of `order_by` if the shards sorted by it, else
+        /// as rows come: DISTINCT, and DISTINCT ON whose expressions `group_by` holds.
+        kDistinct,
+        kAggregate,    ///< partial aggregates by `group_by` are combined into `outputs`; no `group_by`: one row
     };
     Mode mode = Mode::kConcatenate;
     std::uint16_t visible = 0;
     std::uint16_t hidden = 0;
-    std::vector<SortKey> order_by{};
+    std::vector<SortKey> order_by{};       ///< kSorted, kDistinct
     std::vector<SortKey> group_by{};       ///< hidden columns whose equality makes a group
-    std::vector<OutputColumn> outputs{};   ///< kAggregate: the answer's columns
-    /// kAggregate: ORDER BY over the answer. `column` ≥ outputs.size() means hidden shard column `column - outputs.size()`.
+    std::vector<OutputColumn> outputs{};   ///< kAggregate: the answer's columns, `visible` of them
+    /// kAggregate: ORDER BY over the answer. `column` < outputs.size(): that column of the answer, not a kGroupKey;
+    /// else the hidden column `column - outputs.size()` of the shards' rows, which `group_by` must name.
     std::vector<SortKey> order_output{};
     CountRef limit{};
     CountRef offset{};
