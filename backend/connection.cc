@@ -1,0 +1,158 @@
+#include "backend/connection.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
+#include <cerrno>
+
+namespace pgmosaic::backend {
+
+namespace {
+
+constexpr const char* kReported[] = {"application_name", "client_encoding", "DateStyle", "default_transaction_read_only",
+                                     "in_hot_standby", "integer_datetimes", "IntervalStyle", "is_superuser",
+                                     "server_encoding", "server_version", "session_authorization",
+                                     "standard_conforming_strings", "TimeZone"};
+
+/// Waits until libpq's socket can be read or written, or the deadline passes (false).
+Task<bool> wait_for(int socket, PostgresPollingStatusType what, Deadline deadline) {
+    const auto executor = co_await asio::this_coro::executor;
+    struct State {
+        explicit State(const asio::any_io_executor& executor, int socket)
+            : descriptor(executor, ::dup(socket)), timer(executor) {}
+        asio::posix::stream_descriptor descriptor;
+        asio::steady_timer timer;
+        bool fired = false;
+    };
+    const auto state = std::make_shared<State>(executor, socket);  // the timer's handler may be last
+    if (deadline.at != Clock::time_point::max()) {
+        state->timer.expires_at(deadline.at);
+        state->timer.async_wait([state](boost::system::error_code error) {
+            if (error) return;
+            state->fired = true;
+            state->descriptor.cancel();
+        });
+    }
+    boost::system::error_code error;
+    co_await state->descriptor.async_wait(what == PGRES_POLLING_READING ? asio::posix::stream_descriptor::wait_read
+                                                                        : asio::posix::stream_descriptor::wait_write,
+                                          asio::redirect_error(asio::use_awaitable, error));
+    state->timer.cancel();
+    co_return !state->fired;
+}
+
+/// What libpq says about a failed login, as the server said it: `FATAL:  role "x" does not exist`. libpq keeps no SQLSTATE
+/// of a failed connection, so the code is told from the message (lc_messages of our servers is C).
+Error login_error(const char* text) {
+    std::string message(text);
+    while (!message.empty() && message.back() == '\n') message.pop_back();
+    Error error{.code = sqlstate::kConnectionFailure, .message = message, .severity = "FATAL"};
+    const std::size_t fatal = message.find("FATAL:  ");
+    if (fatal == std::string::npos) return error;
+    error.message = message.substr(fatal + 8);
+    const std::size_t detail = error.message.find("\nDETAIL:  ");
+    if (detail != std::string::npos) {
+        error.detail = error.message.substr(detail + 10);
+        error.message.resize(detail);
+    }
+    const auto says = [&](std::string_view part) { return error.message.find(part) != std::string::npos; };
+    if (says("database \"") && says("does not exist")) error.code = sqlstate::kInvalidCatalogName;
+    else if (says("not currently accepting connections")) error.code = sqlstate::kObjectNotInPrerequisiteState;
+    else if (says("permission denied for database")) error.code = sqlstate::kInsufficientPrivilege;
+    else if (says("password authentication failed")) error.code = sqlstate::kInvalidPassword;
+    else if (says("role \"") || says("pg_hba.conf")) error.code = sqlstate::kInvalidAuthorization;
+    else if (says("too many") || says("remaining connection slots")) error.code = sqlstate::kTooManyConnections;
+    else if (says("the database system is")) error.code = sqlstate::kCannotConnectNow;
+    else if (says("terminating connection")) error.code = sqlstate::kAdminShutdown;
+    return error;
+}
+
+}  // namespace
+
+Connection::Connection(Handle connection, asio::generic::stream_protocol::socket socket)
+    : connection_(std::move(connection)), stream_(std::move(socket)) {
+    for (const char* name : kReported) {
+        if (const char* value = PQparameterStatus(connection_.get(), name)) parameters_[name] = value;
+    }
+}
+
+Connection::~Connection() = default;
+
+Task<Result<std::unique_ptr<Connection>>> Connection::open(const ServerAddress& address, Deadline deadline) {
+    const std::string port = std::to_string(address.port);
+    const char* names[] = {"host", "port", "dbname", "user", "password", "options", "application_name", "sslmode",
+                           "gssencmode", "client_encoding", "tcp_user_timeout", "keepalives_idle", nullptr};
+    const char* values[] = {address.host.c_str(), port.c_str(), address.database.c_str(), address.user.c_str(),
+                            address.password.c_str(), address.options.c_str(), address.application_name.c_str(), "disable",
+                            "disable", "UTF8", "10000", "10", nullptr};
+    Handle handle(PQconnectStartParams(names, values, 0));
+    if (!handle) co_return Error{.code = sqlstate::kOutOfMemory, .message = "out of memory"};
+    PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+    while (step != PGRES_POLLING_OK) {
+        if (step == PGRES_POLLING_FAILED || PQstatus(handle.get()) == CONNECTION_BAD) {
+            co_return login_error(PQerrorMessage(handle.get()));
+        }
+        if (!co_await wait_for(PQsocket(handle.get()), step, deadline)) {
+            co_return Error{.code = sqlstate::kConnectionFailure,
+                            .message = "connection to server at \"" + address.host + "\", port " + port + " timed out"};
+        }
+        step = PQconnectPoll(handle.get());
+    }
+    PQsetnonblocking(handle.get(), 1);
+
+    const int socket = ::dup(PQsocket(handle.get()));
+    sockaddr_storage peer{};
+    socklen_t peer_bytes = sizeof peer;
+    ::getsockname(socket, reinterpret_cast<sockaddr*>(&peer), &peer_bytes);
+    asio::generic::stream_protocol::socket stream(co_await asio::this_coro::executor);
+    stream.assign(asio::generic::stream_protocol(peer.ss_family, peer.ss_family == AF_UNIX ? 0 : IPPROTO_TCP), socket);
+    stream.non_blocking(true);
+    co_return std::unique_ptr<Connection>(new Connection(std::move(handle), std::move(stream)));
+}
+
+Task<> Connection::write() {
+    std::string bytes;
+    bytes.swap(out_);
+    co_await stream_.write(bytes);
+    bytes.clear();
+    if (out_.empty()) out_.swap(bytes);  // keeps the memory for the next message
+}
+
+Task<wire::Frame> Connection::next() {
+    while (true) {
+        const std::string_view unread = stream_.input().unread();
+        if (const auto frame = wire::next_frame(unread)) {
+            note(*frame);
+            co_return *frame;
+        }
+        const std::size_t whole = wire::frame_bytes(unread);
+        co_await stream_.fill(whole > unread.size() ? whole - unread.size() : 0);
+    }
+}
+
+void Connection::note(const wire::Frame& frame) {
+    switch (frame.type) {
+        case 'Z':
+            if (!frame.body.empty()) status_ = static_cast<wire::TransactionStatus>(frame.body[0]);
+            break;
+        case 'S': {
+            const std::size_t end = frame.body.find('\0');
+            if (end != std::string_view::npos && frame.body.size() > end + 1) {
+                parameters_[std::string(frame.body.substr(0, end))] =
+                    std::string(frame.body.substr(end + 1, frame.body.size() - end - 2));
+            }
+            break;
+        }
+        case 'N':
+            if (wire::error_field(frame.body, 'R') == "SyncRepWaitForLSN") unreplicated_notice = true;
+            break;
+        default:
+            break;
+    }
+}
+
+}  // namespace pgmosaic::backend

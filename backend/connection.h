@@ -1,0 +1,75 @@
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "backend/server_address.h"
+#include "backend/stream.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/task.h"
+#include "wire/messages.h"
+
+namespace pgmosaic::backend {
+
+/// A session on a server: libpq logs in, afterwards protocol v3 is spoken on the socket itself.
+///
+/// Core      one
+/// Lifetime  owned by a pool or a service; a Lease borrows it
+/// Errors    connect: the server's own error (28000, 3D000, 57P03 …) or 08006; reading and writing: system_error
+/// Cancel    a connection cancelled in mid-message is closed, not reused: `broken` is set by whoever leaves it so
+class Connection {
+   public:
+    static Task<Result<std::unique_ptr<Connection>>> open(const ServerAddress& address, Deadline deadline);
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    Stream& stream() { return stream_; }
+    /// Messages that wait to be sent; write() sends and empties it.
+    std::string& out() { return out_; }
+    Task<> write();
+
+    /// The next whole message. The view lives until the next call or consume.
+    /// Notices and parameter changes are handed out like all others, after `note()` has looked at them.
+    Task<wire::Frame> next();
+    /// Takes what next() returned out of the buffer.
+    void consume(const wire::Frame& frame) { stream_.input().consume(frame.whole.size()); }
+    /// Keeps own state (transaction status, parameters) true to a message that passes.
+    void note(const wire::Frame& frame);
+
+    wire::TransactionStatus status() const { return status_; }
+    void set_status(wire::TransactionStatus status) { status_ = status; }
+    const std::map<std::string, std::string>& parameters() const { return parameters_; }
+    int backend_pid() const { return PQbackendPID(connection_.get()); }
+    /// For PQcancel, which blocks: call it on a thread that may.
+    PGcancel* make_cancel() const { return PQgetCancel(connection_.get()); }
+
+    bool broken = false;             ///< must not be reused
+    bool dirty = false;              ///< ran code that may have left session state: reset before another session gets it
+    bool unreplicated_notice = false;  ///< a commit on it ended before its standby had it (SyncRepWaitForLSN)
+    std::shared_ptr<const void> settings;  ///< what the pool's user has applied; null: server's defaults
+    std::unordered_map<std::uint64_t, std::string> prepared;  ///< statement id → name on this server session
+    std::uint64_t unnamed_statement = 0;  ///< id of what was parsed last without a name; 0: unknown
+    Clock::time_point idle_since{};
+
+   private:
+    struct Finish {
+        void operator()(PGconn* connection) const { PQfinish(connection); }
+    };
+    using Handle = std::unique_ptr<PGconn, Finish>;
+    Connection(Handle connection, asio::generic::stream_protocol::socket socket);
+
+    Handle connection_;
+    Stream stream_;
+    std::string out_;
+    wire::TransactionStatus status_ = wire::TransactionStatus::kIdle;
+    std::map<std::string, std::string> parameters_;
+};
+
+}  // namespace pgmosaic::backend

@@ -1,0 +1,90 @@
+#include "backend/stream.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
+#include <cerrno>
+
+namespace pgmosaic::backend {
+
+namespace {
+
+constexpr std::size_t kReadBytesMin = 4096;
+constexpr std::size_t kReadBytesMax = 65536;
+
+}  // namespace
+
+Task<> Stream::fill(std::size_t want) {
+    const std::size_t room = std::max(next_read_bytes_, want);
+    char* target = input_.reserve(room);
+    const std::size_t count = co_await socket_.async_read_some(asio::buffer(target, input_.room()), asio::use_awaitable);
+    input_.added(count);
+    // A stream that fills its buffer gets a larger one, a talker of small messages keeps a small one.
+    if (count >= room) {
+        next_read_bytes_ = std::min(next_read_bytes_ * 4, kReadBytesMax);
+    } else if (count < kReadBytesMin) {
+        next_read_bytes_ = kReadBytesMin;
+    }
+}
+
+std::size_t Stream::try_write(std::string_view bytes) {
+    std::size_t sent = 0;
+    while (sent < bytes.size()) {
+        const ssize_t count =
+            ::send(socket_.native_handle(), bytes.data() + sent, bytes.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+            throw boost::system::system_error(errno, boost::system::system_category());
+        }
+        sent += static_cast<std::size_t>(count);
+    }
+    return sent;
+}
+
+Task<> Stream::write(std::string_view bytes) {
+    std::size_t sent = try_write(bytes);
+    while (sent < bytes.size()) {
+        sent += co_await socket_.async_write_some(asio::buffer(bytes.data() + sent, bytes.size() - sent), asio::use_awaitable);
+    }
+}
+
+void Stream::shutdown() {
+    boost::system::error_code ignored;
+    if (socket_.is_open()) socket_.shutdown(asio::socket_base::shutdown_both, ignored);
+}
+
+void Stream::close() {
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+struct StreamDeadline::State {
+    explicit State(Stream& s) : stream(&s), timer(s.socket().get_executor()) {}
+    Stream* stream;
+    asio::steady_timer timer;
+    bool fired = false;
+};
+
+StreamDeadline::StreamDeadline(Stream& stream, Deadline deadline) : state_(std::make_shared<State>(stream)) {
+    if (deadline.at == Clock::time_point::max()) return;
+    state_->timer.expires_at(deadline.at);
+    state_->timer.async_wait([state = state_](boost::system::error_code error) {
+        if (error || state->stream == nullptr) return;
+        state->fired = true;
+        state->stream->shutdown();
+    });
+}
+
+StreamDeadline::~StreamDeadline() {
+    state_->stream = nullptr;
+    state_->timer.cancel();
+}
+
+bool StreamDeadline::fired() const { return state_->fired; }
+
+}  // namespace pgmosaic::backend

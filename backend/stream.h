@@ -1,0 +1,55 @@
+#pragma once
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <string>
+#include <string_view>
+
+#include "backend/buffer.h"
+#include "base/deadline.h"
+#include "base/task.h"
+
+namespace pgmosaic::backend {
+
+/// A connected stream socket (TCP or Unix) with a read buffer; used towards clients and towards servers.
+///
+/// Core    one
+/// Errors  boost::system::system_error (connection reset, end of file …)
+/// Bound   one fill() reads at most `read_bytes_max` at a time; the buffer grows only while a caller asks for one large frame
+class Stream {
+   public:
+    explicit Stream(asio::generic::stream_protocol::socket socket) : socket_(std::move(socket)) {}
+
+    /// Reads at least one byte more into the buffer.
+    Task<> fill(std::size_t want = 0);
+    /// Sends all of it. Does not suspend when the kernel takes it at once.
+    Task<> write(std::string_view bytes);
+    /// Tries to send without waiting; returns how much the kernel took.
+    std::size_t try_write(std::string_view bytes);
+
+    Buffer& input() { return input_; }
+    asio::generic::stream_protocol::socket& socket() { return socket_; }
+    /// Ends both directions: whoever waits on this stream gets an end of file. Idempotent.
+    void shutdown();
+    void close();
+
+   private:
+    asio::generic::stream_protocol::socket socket_;
+    Buffer input_;
+    std::size_t next_read_bytes_ = 4096;
+};
+
+/// While it lives, a passed deadline shuts the stream down; fill() and write() then throw, and fired() is true.
+class StreamDeadline {
+   public:
+    StreamDeadline(Stream& stream, Deadline deadline);
+    ~StreamDeadline();
+    StreamDeadline(const StreamDeadline&) = delete;
+    StreamDeadline& operator=(const StreamDeadline&) = delete;
+    bool fired() const;
+
+   private:
+    struct State;
+    std::shared_ptr<State> state_;  ///< the timer's handler may be last
+};
+
+}  // namespace pgmosaic::backend
