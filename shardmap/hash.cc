@@ -1,0 +1,189 @@
+#include "shardmap/hash.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/container/small_vector.hpp>
+#include <charconv>
+#include <limits>
+
+#include "shardmap/internal/date_time.h"
+#include "shardmap/internal/decimal.h"
+#include "shardmap/internal/hash_bytes.h"
+
+namespace pgmosaic::shardmap {
+
+namespace {
+
+constexpr std::int32_t kTypmodHeader = 4;  // VARHDRSZ, added to the modifiers of varchar, char and numeric
+
+std::optional<std::int64_t> integer_of_binary(std::string_view bytes) {
+    if (bytes.size() != 2 && bytes.size() != 4 && bytes.size() != 8) return std::nullopt;
+    std::uint64_t value = static_cast<signed char>(bytes[0]) < 0 ? ~std::uint64_t{0} : 0;
+    for (char byte : bytes) value = value << 8 | static_cast<unsigned char>(byte);
+    return static_cast<std::int64_t>(value);
+}
+
+std::optional<std::int64_t> integer_of_text(std::string_view text) {
+    const std::string_view digits = text.substr(!text.empty() && text.front() == '-' ? 1 : 0);
+    if (digits.empty() || (digits.front() == '0' && text.size() > 1)) return std::nullopt;
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+int nibble(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+// Two hexadecimal digits to a byte; -1 if they are not.
+int hex_byte(const char* digits) {
+    const int high = nibble(digits[0]);
+    const int low = nibble(digits[1]);
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+std::optional<std::uint64_t> hash_uuid_text(std::string_view text) {
+    constexpr std::string_view kShape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    if (text.size() != kShape.size()) return std::nullopt;
+    std::array<char, 16> bytes{};
+    std::size_t at = 0;
+    for (char& byte : bytes) {
+        if (kShape[at] == '-' && text[at++] != '-') return std::nullopt;
+        const int value = hex_byte(text.data() + at);
+        if (value < 0) return std::nullopt;
+        byte = static_cast<char>(value);
+        at += 2;
+    }
+    return hash_bytes({bytes.data(), bytes.size()}, kPartitionSeed);
+}
+
+std::optional<std::uint64_t> hash_bytea_text(std::string_view text) {
+    if (text.size() < 2 || text.size() % 2 != 0 || text[0] != '\\' || text[1] != 'x') return std::nullopt;
+    boost::container::small_vector<char, 256> bytes;
+    for (std::size_t at = 2; at < text.size(); at += 2) {
+        const int value = hex_byte(text.data() + at);
+        if (value < 0) return std::nullopt;
+        bytes.push_back(static_cast<char>(value));
+    }
+    return hash_bytes({bytes.data(), bytes.size()}, kPartitionSeed);
+}
+
+// A string longer than its column is refused by every shard, unless all that is too much is blanks: those are cut, which
+// changes the value. Bytes are never fewer than characters.
+bool fits(std::string_view text, std::int32_t typmod) {
+    if (typmod < kTypmodHeader || text.size() <= static_cast<std::size_t>(typmod - kTypmodHeader)) return true;
+    return text.back() != ' ';
+}
+
+std::optional<std::uint64_t> hash_text(std::string_view text, std::int32_t typmod) {
+    if (!fits(text, typmod) || text.find('\0') != std::string_view::npos) return std::nullopt;
+    return hash_bytes(text, kPartitionSeed);
+}
+
+std::optional<std::uint64_t> hash_bpchar(std::string_view text, std::int32_t typmod) {
+    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+    return hash_text(text, typmod);
+}
+
+std::optional<std::uint64_t> hash_integer_value(std::optional<std::int64_t> value) {
+    if (!value) return std::nullopt;
+    return hash_integer(*value, kPartitionSeed);
+}
+
+// timestamp(p) rounds: only a value that has no more decimals is stored as it is.
+std::optional<std::uint64_t> hash_timestamp(std::optional<std::int64_t> micros, std::int32_t typmod) {
+    constexpr std::array<std::int64_t, 7> kStep{1'000'000, 100'000, 10'000, 1'000, 100, 10, 1};
+    if (!micros) return std::nullopt;
+    const bool infinite = *micros == std::numeric_limits<std::int64_t>::max() ||
+                          *micros == std::numeric_limits<std::int64_t>::min();
+    if (!infinite && typmod >= 0 && typmod <= 6 && *micros % kStep[static_cast<std::size_t>(typmod)] != 0) return std::nullopt;
+    return hash_integer(*micros, kPartitionSeed);
+}
+
+// A numeric's modifier is precision << 16 | scale (11 bits, signed), plus the header.
+std::optional<std::uint64_t> hash_numeric(const std::optional<Decimal>& value, std::int32_t typmod) {
+    if (!value) return std::nullopt;
+    if (typmod >= kTypmodHeader && !value->special) {
+        const int scale = (((typmod - kTypmodHeader) & 0x7ff) ^ 1024) - 1024;
+        if (scale < 0 || value->fraction_digits > scale) return std::nullopt;
+    }
+    return value->hash(kPartitionSeed);
+}
+
+std::optional<std::uint64_t> hash_of_text(KeyFamily family, std::string_view text, std::int32_t typmod) {
+    switch (family) {
+        case KeyFamily::kInteger: return hash_integer_value(integer_of_text(text));
+        case KeyFamily::kText: return hash_text(text, typmod);
+        case KeyFamily::kBpchar: return hash_bpchar(text, typmod);
+        case KeyFamily::kUuid: return hash_uuid_text(text);
+        case KeyFamily::kDate: return hash_integer_value(parse_date(text));
+        case KeyFamily::kTimestamp: return hash_timestamp(parse_timestamp(text), typmod);
+        case KeyFamily::kTimestamptz: return hash_timestamp(parse_timestamptz(text), typmod);
+        case KeyFamily::kBytea: return hash_bytea_text(text);
+        case KeyFamily::kNumeric: return hash_numeric(decimal_of_text(text), typmod);
+    }
+    return std::nullopt;
+}
+
+std::optional<std::uint64_t> hash_of_fixed(std::string_view bytes, std::size_t size) {
+    if (bytes.size() != size) return std::nullopt;
+    return hash_integer_value(integer_of_binary(bytes));
+}
+
+std::optional<std::uint64_t> hash_of_binary(KeyFamily family, std::string_view bytes, std::int32_t typmod) {
+    switch (family) {
+        case KeyFamily::kInteger: return hash_integer_value(integer_of_binary(bytes));
+        case KeyFamily::kText: return hash_text(bytes, typmod);
+        case KeyFamily::kBpchar: return hash_bpchar(bytes, typmod);
+        case KeyFamily::kUuid:
+            if (bytes.size() != 16) return std::nullopt;
+            return hash_bytes(bytes, kPartitionSeed);
+        case KeyFamily::kDate: return hash_of_fixed(bytes, 4);
+        case KeyFamily::kTimestamp:
+        case KeyFamily::kTimestamptz:
+            if (bytes.size() != 8) return std::nullopt;
+            return hash_timestamp(integer_of_binary(bytes), typmod);
+        case KeyFamily::kBytea: return hash_bytes(bytes, kPartitionSeed);
+        case KeyFamily::kNumeric: return hash_numeric(decimal_of_binary(bytes), typmod);
+    }
+    return std::nullopt;
+}
+
+std::size_t integer_bytes(Oid type) { return type == kInt2Oid ? 2 : type == kInt4Oid ? 4 : 8; }
+
+std::optional<Bucket> to_bucket(std::optional<std::uint64_t> hash) {
+    if (!hash) return std::nullopt;
+    return bucket_of_hash(*hash);
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> extended_hash(Oid key_type, std::string_view binary_value) {
+    const auto family = key_family(key_type);
+    if (!family) return std::nullopt;
+    if (family == KeyFamily::kInteger && binary_value.size() != integer_bytes(key_type)) return std::nullopt;
+    return hash_of_binary(*family, binary_value, -1);
+}
+
+Bucket bucket_of_integer(std::int64_t value) { return bucket_of_hash(hash_integer(value, kPartitionSeed)); }
+
+std::optional<Bucket> bucket_of_text(Oid key_type, std::string_view text, std::int32_t typmod) {
+    const auto family = key_family(key_type);
+    if (!family) return std::nullopt;
+    return to_bucket(hash_of_text(*family, text, typmod));
+}
+
+std::optional<Bucket> bucket_of_binary(Oid key_type, Oid value_type, std::string_view bytes, std::int32_t typmod) {
+    const auto family = key_family(key_type);
+    if (!family) return std::nullopt;
+    const Oid sent_type = value_type == 0 ? key_type : value_type;
+    if (key_family(sent_type) != family) return std::nullopt;
+    if (family == KeyFamily::kInteger && bytes.size() != integer_bytes(sent_type)) return std::nullopt;
+    return to_bucket(hash_of_binary(*family, bytes, typmod));
+}
+
+}  // namespace pgmosaic::shardmap
