@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <iterator>
 
 #include "cli/internal/random.h"
@@ -15,8 +14,6 @@ namespace {
 
 constexpr std::uint64_t kProducts = 500;
 constexpr std::uint64_t kOrdersPerCustomer = 10;
-/// The exponent that makes the best hundredth of the customers place about a quarter of the orders.
-constexpr double kSkew = 3.0;
 constexpr std::int64_t kDaySeconds = 86400;
 /// 2023-01-01 00:00 UTC, and the two years from there.
 constexpr std::int64_t kBegin = 1672531200;
@@ -124,7 +121,7 @@ void Shop::append_customer(std::uint64_t item, std::string& out) const {
 
 std::int64_t Shop::price_of(std::int64_t product) const {
     Random random{seed_, kPrice, static_cast<std::uint64_t>(product)};
-    return static_cast<std::int64_t>(std::pow(2.0, random.between(7, 15))) + random.between(0, 99);
+    return (std::int64_t{1} << random.between(7, 15)) + random.between(0, 99);
 }
 
 void Shop::append_product(std::uint64_t item, std::string& out) const {
@@ -146,8 +143,9 @@ void Shop::append_product(std::uint64_t item, std::string& out) const {
 
 std::int64_t Shop::customer_of(std::uint64_t order) const {
     Random random{seed_, kBuyer, order};
-    const double skewed = std::pow(random.fraction(), kSkew);
-    return 1 + static_cast<std::int64_t>(skewed * static_cast<double>(customers()));
+    // Cubed: the best hundredth of the customers places about a fifth of the orders.
+    const double fraction = random.fraction();
+    return 1 + static_cast<std::int64_t>(fraction * fraction * fraction * static_cast<double>(customers()));
 }
 
 std::vector<Shop::Line> Shop::lines_of(std::uint64_t order) const {

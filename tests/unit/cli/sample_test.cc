@@ -39,7 +39,7 @@ TEST(Random, GivesTheSameNumbersOnEveryMachine) {
     Random again{1, 2, 3};
     const std::uint64_t first = random.bits();
     EXPECT_EQ(first, again.bits());
-    EXPECT_EQ(first, 4842166246736150207U);
+    EXPECT_EQ(first, 1321962074176129191U);
     EXPECT_NE(first, (Random{1, 3, 2}).bits());
 }
 
