@@ -26,6 +26,8 @@ inline constexpr SqlState kConnectionFailure{"08006"};
 inline constexpr SqlState kTransactionResolutionUnknown{"08007"};
 inline constexpr SqlState kProtocolViolation{"08P01"};
 inline constexpr SqlState kFeatureNotSupported{"0A000"};
+inline constexpr SqlState kInvalidRowCountInLimit{"2201W"};
+inline constexpr SqlState kInvalidRowCountInOffset{"2201X"};
 inline constexpr SqlState kInvalidParameterValue{"22023"};
 inline constexpr SqlState kNullValueNotAllowed{"22004"};
 inline constexpr SqlState kNumericValueOutOfRange{"22003"};
@@ -68,8 +70,10 @@ inline constexpr SqlState kQueryCanceled{"57014"};
 inline constexpr SqlState kAdminShutdown{"57P01"};
 inline constexpr SqlState kCannotConnectNow{"57P03"};
 inline constexpr SqlState kIoError{"58030"};
+inline constexpr SqlState kUndefinedFile{"58P01"};
 inline constexpr SqlState kConfigFileError{"F0000"};
 inline constexpr SqlState kInternalError{"XX000"};
+inline constexpr SqlState kDataCorrupted{"XX001"};
 }  // namespace sqlstate
 
 }  // namespace pgmosaic
