@@ -53,6 +53,7 @@ inline constexpr SqlState kInsufficientPrivilege{"42501"};
 inline constexpr SqlState kInvalidTableDefinition{"42P16"};
 inline constexpr SqlState kUndefinedColumn{"42703"};
 inline constexpr SqlState kUndefinedObject{"42704"};
+inline constexpr SqlState kDuplicateObject{"42710"};
 inline constexpr SqlState kUndefinedFunction{"42883"};
 inline constexpr SqlState kUndefinedTable{"42P01"};
 inline constexpr SqlState kDuplicatePreparedStatement{"42P05"};
