@@ -117,9 +117,28 @@ Task<Result<std::unique_ptr<Connection>>> Connection::open(const ServerAddress& 
 Task<> Connection::write() {
     std::string bytes;
     bytes.swap(out_);
-    co_await stream_.write(bytes);
+    try {
+        co_await stream_.write(bytes);
+    } catch (const boost::system::system_error& error) {
+        lost(error);
+    }
     bytes.clear();
     if (out_.empty()) out_.swap(bytes);  // keeps the memory for the next message
+}
+
+Task<> Connection::fill(std::size_t want) {
+    try {
+        co_await stream_.fill(want);
+    } catch (const boost::system::system_error& error) {
+        lost(error);
+    }
+}
+
+void Connection::lost(const boost::system::system_error& error) {
+    broken = true;
+    if (error.code() == asio::error::operation_aborted) throw error;
+    throw ConnectionLost(Error{.code = sqlstate::kConnectionFailure,
+                               .message = "connection to the server was lost: " + error.code().message()});
 }
 
 Task<wire::Frame> Connection::next() {
@@ -130,7 +149,7 @@ Task<wire::Frame> Connection::next() {
             co_return *frame;
         }
         const std::size_t whole = wire::frame_bytes(unread);
-        co_await stream_.fill(whole > unread.size() ? whole - unread.size() : 0);
+        co_await fill(whole > unread.size() ? whole - unread.size() : 0);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include <boost/system/system_error.hpp>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,11 +18,17 @@
 
 namespace pgmosaic::backend {
 
+/// The server went away under a connection. What that means for a transaction, its owner decides.
+class ConnectionLost : public PgError {
+   public:
+    using PgError::PgError;
+};
+
 /// A session on a server: libpq logs in, afterwards protocol v3 is spoken on the socket itself.
 ///
 /// Core      one
 /// Lifetime  owned by a pool or a service; a Lease borrows it
-/// Errors    connect: the server's own error (28000, 3D000, 57P03 …) or 08006; reading and writing: system_error
+/// Errors    connect: the server's own error (28000, 3D000, 57P03 …) or 08006; reading and writing: ConnectionLost
 /// Cancel    a connection cancelled in mid-message is closed, not reused: `broken` is set by whoever leaves it so
 class Connection {
    public:
@@ -34,6 +41,8 @@ class Connection {
     /// Messages that wait to be sent; write() sends and empties it.
     std::string& out() { return out_; }
     Task<> write();
+    /// Reads more into the buffer; `want`: how much is missing of a message that is known.
+    Task<> fill(std::size_t want = 0);
 
     /// The next whole message. The view lives until the next call or consume.
     /// Notices and parameter changes are handed out like all others, after `note()` has looked at them.
@@ -63,6 +72,7 @@ class Connection {
         void operator()(PGconn* connection) const { PQfinish(connection); }
     };
     using Handle = std::unique_ptr<PGconn, Finish>;
+    [[noreturn]] void lost(const boost::system::system_error& error);
     Connection(Handle connection, asio::generic::stream_protocol::socket socket);
 
     Handle connection_;

@@ -61,12 +61,10 @@ Task<Result<QueryResult>> run_query(Connection& connection, std::string_view sql
             done = take(frame, result, failure);
             connection.consume(frame);
         }
-    } catch (const boost::system::system_error& error) {
-        connection.broken = true;
+    } catch (const ConnectionLost& lost) {
         if (failure) co_return *failure;
-        co_return Error{.code = sqlstate::kConnectionFailure,
-                        .message = guard.fired() ? std::string("no answer from the server in time")
-                                                 : "connection to the server was lost: " + error.code().message()};
+        if (!guard.fired()) co_return lost.error();
+        co_return Error{.code = sqlstate::kConnectionFailure, .message = "no answer from the server in time"};
     }
     if (failure) co_return *failure;
     result.unreplicated = connection.unreplicated_notice;

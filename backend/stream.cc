@@ -58,6 +58,19 @@ void Stream::shutdown() {
     if (socket_.is_open()) socket_.shutdown(asio::socket_base::shutdown_both, ignored);
 }
 
+void Stream::try_write_quietly(std::string_view bytes) {
+    try {
+        if (socket_.is_open()) try_write(bytes);
+    } catch (const boost::system::system_error&) {
+        // Nobody is left to be told.
+    }
+}
+
+void Stream::stop_reading() {
+    boost::system::error_code ignored;
+    if (socket_.is_open()) socket_.shutdown(asio::socket_base::shutdown_receive, ignored);
+}
+
 void Stream::close() {
     boost::system::error_code ignored;
     socket_.close(ignored);

@@ -31,6 +31,10 @@ class Stream {
     /// Ends both directions: whoever waits on this stream gets an end of file. Idempotent.
     void shutdown();
     void close();
+    /// Sends what the kernel takes at once and swallows errors: a last word to somebody who may be gone.
+    void try_write_quietly(std::string_view bytes);
+    /// Whoever waits in fill() gets an end of file; writing still works.
+    void stop_reading();
 
    private:
     asio::generic::stream_protocol::socket socket_;

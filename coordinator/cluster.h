@@ -1,0 +1,92 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "backend/pool.h"
+#include "base/task.h"
+#include "coordinator/server_options.h"
+#include "planner/catalog.h"
+#include "shardmap/shard_map.h"
+
+namespace pgmosaic::coordinator {
+
+class Core;
+
+/// What the coordinator knows of one database. Serves several cores: the catalog is published, never changed.
+class Database {
+   public:
+    explicit Database(std::string name) : name_(std::move(name)) {}
+    const std::string& name() const { return name_; }
+    /// Grows with every change of the schema; compared before each statement.
+    std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+    std::shared_ptr<const planner::Catalog> catalog() const;
+    /// Null if nobody has loaded it, or it is known to be out of date.
+    void publish(std::shared_ptr<const planner::Catalog> catalog);
+    /// The next number for a snapshot that is about to be read.
+    std::uint64_t next_version() { return next_version_.fetch_add(1) + 1; }
+    /// Whoever asks next loads it anew.
+    void invalidate();
+
+   private:
+    std::string name_;
+    std::atomic<std::uint64_t> version_{0};
+    std::atomic<std::uint64_t> next_version_{0};
+    mutable std::mutex mutex_;
+    std::shared_ptr<const planner::Catalog> catalog_;
+};
+
+/// What all cores share: the map, the databases, the transactions in flight. Serves several cores; guarded by mutexes that
+/// are held for a few instructions, none of them in the path of a statement whose plan is cached.
+class Cluster {
+   public:
+    Cluster(ServerOptions options, shardmap::MapPointer map);
+
+    const ServerOptions& options() const { return options_; }
+    shardmap::MapPointer map() const;
+    std::uint64_t map_version() const { return map_version_.load(std::memory_order_acquire); }
+    /// The new map is seen by every core's pools before their next turn.
+    void publish(shardmap::MapPointer map);
+
+    std::shared_ptr<Database> database(const std::string& name);
+    void forget_database(const std::string& name);
+
+    /// Random, made at the start of this process: names its prepared transactions and its sessions on the servers.
+    const std::string& incarnation() const { return incarnation_; }
+    /// A new name for a prepared transaction whose decision is written on `decision`; known as in flight until settled().
+    std::string new_gid(ShardId decision);
+    void settled(const std::string& gid);
+    bool in_flight(const std::string& gid) const;
+    /// `pgm_<cluster id>_`: what all gids of this cluster begin with.
+    std::string gid_prefix() const;
+
+    void add_core(Core* core) { cores_.push_back(core); }
+    const std::vector<Core*>& cores() const { return cores_; }
+    std::vector<std::shared_ptr<backend::SlotCount>> slots() const { return slots_; }
+
+    /// Hooks that the server sets before cores run.
+    std::function<void(const Error&)> on_fatal;
+
+   private:
+    ServerOptions options_;
+    mutable std::mutex mutex_;
+    shardmap::MapPointer map_;
+    std::atomic<std::uint64_t> map_version_{0};
+    std::map<std::string, std::shared_ptr<Database>> databases_;
+    std::string incarnation_;
+    std::atomic<std::uint64_t> gid_number_{0};
+    std::set<std::string> in_flight_;
+    std::vector<Core*> cores_;
+    std::vector<std::shared_ptr<backend::SlotCount>> slots_;
+};
+
+/// Where a shard's primary is, as the pools want it. The epoch is the generation.
+backend::Endpoint endpoint_of(const shardmap::Shard& shard);
+
+}  // namespace pgmosaic::coordinator

@@ -1,0 +1,77 @@
+#include "coordinator/core.h"
+
+#include <boost/asio/post.hpp>
+
+namespace pgmosaic::coordinator {
+
+namespace {
+
+constexpr std::size_t kDescriptionsMax = 4096;
+constexpr std::size_t kStatementIdsMax = 65536;
+constexpr int kServicePerShardMax = 20;
+
+std::vector<std::shared_ptr<backend::SlotCount>> fresh_slots(std::size_t count) {
+    std::vector<std::shared_ptr<backend::SlotCount>> slots;
+    for (std::size_t i = 0; i < count; ++i) slots.push_back(std::make_shared<backend::SlotCount>());
+    return slots;
+}
+
+}  // namespace
+
+Core::Core(Cluster& cluster, int number) : cluster_(cluster), number_(number), tasks_(context_.get_executor()) {
+    const ServerOptions& options = cluster.options();
+    const std::size_t shards = cluster.map()->shards().size();
+    const auto password = [&options](const std::string& user) {
+        return user == options.service_user ? options.service_password : std::string{};
+    };
+    pool_ = std::make_unique<backend::Pool>(
+        executor(), backend::PoolOptions{.per_shard_max = options.per_shard_max, .wait_timeout = options.wait_timeout},
+        cluster.slots());
+    service_pool_ = std::make_unique<backend::Pool>(
+        executor(), backend::PoolOptions{.per_shard_max = kServicePerShardMax, .wait_timeout = options.wait_timeout},
+        fresh_slots(shards));
+    pool_->password_of = password;
+    service_pool_->password_of = password;
+    pool_->on_slot_free = [this] {
+        for (Core* other : cluster_.cores()) {
+            if (other != this) asio::post(other->executor(), [other] { other->pool().wake(); });
+        }
+    };
+    use_map(cluster.map());
+}
+
+Core::~Core() = default;
+
+void Core::use_map(shardmap::MapPointer map) {
+    for (const shardmap::Shard& shard : map->shards()) {
+        pool_->set_endpoint(shard.id, endpoint_of(shard));
+        service_pool_->set_endpoint(shard.id, endpoint_of(shard));
+    }
+    map_ = std::move(map);
+}
+
+planner::Planner& Core::planner(const std::string& database) {
+    auto& slot = planners_[database];
+    if (!slot) slot = std::make_unique<planner::Planner>();
+    return *slot;
+}
+
+std::shared_ptr<const Description> Core::find_description(const std::string& key) const {
+    const auto found = descriptions_.find(key);
+    return found == descriptions_.end() ? nullptr : found->second;
+}
+
+void Core::keep_description(const std::string& key, std::shared_ptr<const Description> description) {
+    if (descriptions_.size() >= kDescriptionsMax) descriptions_.clear();
+    descriptions_[key] = std::move(description);
+}
+
+std::uint64_t Core::statement_id(const std::string& key) {
+    // Numbers are never used twice, so forgetting all of them only means that statements are prepared again.
+    if (statement_ids_.size() >= kStatementIdsMax) statement_ids_.clear();
+    const auto [place, fresh] = statement_ids_.try_emplace(key, next_statement_id_ + 1);
+    if (fresh) ++next_statement_id_;
+    return place->second;
+}
+
+}  // namespace pgmosaic::coordinator

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+#include "backend/pool.h"
+#include "base/task_group.h"
+#include "coordinator/cluster.h"
+#include "coordinator/session_settings.h"
+#include "planner/planner.h"
+#include "wire/messages.h"
+
+namespace pgmosaic::coordinator {
+
+class Session;
+
+/// What PostgreSQL says about a statement: its parameters and its columns, in text format.
+struct Description {
+    std::vector<Oid> parameters;
+    std::vector<wire::Field> fields;
+    bool returns_rows = false;
+};
+
+/// One thread's share: its pools, its plan caches, its sessions.
+class Core {
+   public:
+    Core(Cluster& cluster, int number);
+    ~Core();
+
+    asio::io_context& context() { return context_; }
+    asio::any_io_executor executor() { return context_.get_executor(); }
+    Cluster& cluster() { return cluster_; }
+    int number() const { return number_; }
+    backend::Pool& pool() { return *pool_; }
+    /// Sessions of pgmosaic itself: phase two, recovery, administration. Not counted in per_shard.
+    backend::Pool& service_pool() { return *service_pool_; }
+    SettingsTable& settings() { return settings_; }
+    TaskGroup& tasks() { return tasks_; }
+    planner::Planner& planner(const std::string& database);
+    const shardmap::MapPointer& map() const { return map_; }
+    void use_map(shardmap::MapPointer map);
+
+    std::set<Session*>& sessions() { return sessions_; }
+    /// How many sessions this core has; any core may ask.
+    std::size_t sessions_count() const { return sessions_count_.load(std::memory_order_relaxed); }
+    void count_session(int change) { sessions_count_.fetch_add(static_cast<std::size_t>(change), std::memory_order_relaxed); }
+
+    std::shared_ptr<const Description> find_description(const std::string& key) const;
+    void keep_description(const std::string& key, std::shared_ptr<const Description> description);
+
+    /// Number of a statement's text (with its parameter types) on this core's server connections.
+    std::uint64_t statement_id(const std::string& key);
+
+   private:
+    Cluster& cluster_;
+    int number_;
+    asio::io_context context_{1};
+    shardmap::MapPointer map_;
+    std::unique_ptr<backend::Pool> pool_;
+    std::unique_ptr<backend::Pool> service_pool_;
+    SettingsTable settings_;
+    std::unordered_map<std::string, std::unique_ptr<planner::Planner>> planners_;
+    std::unordered_map<std::string, std::shared_ptr<const Description>> descriptions_;
+    std::unordered_map<std::string, std::uint64_t> statement_ids_;
+    std::uint64_t next_statement_id_ = 0;
+    std::set<Session*> sessions_;
+    std::atomic<std::size_t> sessions_count_{0};
+    TaskGroup tasks_;
+};
+
+}  // namespace pgmosaic::coordinator

@@ -1,0 +1,201 @@
+#include "coordinator/session.h"
+
+#include <openssl/rand.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "base/log.h"
+#include "coordinator/background.h"
+
+namespace pgmosaic::coordinator {
+
+namespace {
+
+/// PostgreSQL's bounds of a client message: 1 GB less a byte for those that carry data, 10,000 bytes for the others.
+constexpr std::uint32_t kLargeMessageMax = 0x3FFFFFFF;
+constexpr std::uint32_t kSmallMessageMax = 10000;
+
+bool is_large(char type) { return type == 'Q' || type == 'P' || type == 'B' || type == 'd' || type == 'F'; }
+bool is_known(char type) { return std::string_view("QPBDECHSXFdcf").find(type) != std::string_view::npos; }
+
+std::uint32_t random_number() {
+    std::uint32_t number = 0;
+    RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number);
+    return number;
+}
+
+}  // namespace
+
+Session::Session(Core& core, asio::generic::stream_protocol::socket socket, bool local, std::uint32_t id)
+    : core_(core), client_(std::move(socket)), local_(local), id_(id), secret_(random_number()),
+      settings_(core.settings().empty()) {
+    core_.sessions().insert(this);
+    core_.count_session(1);
+}
+
+Session::~Session() {
+    statement_leases_.clear();
+    transaction_.end();
+    for (auto& [shard, lease] : pinned_) lease.discard();
+    pinned_.clear();
+    core_.sessions().erase(this);
+    core_.count_session(-1);
+}
+
+Task<> Session::run() {
+    try {
+        if (co_await login()) co_await serve();
+    } catch (const boost::system::system_error&) {
+        // The client went away; what it had open is rolled back below.
+    } catch (const PgError& error) {
+        fatal(error.error());
+    }
+    busy_ = false;
+    co_await rollback();
+    boost::system::error_code ignored;
+    client_.stream().try_write_quietly(client_.out());
+    client_.stream().shutdown();
+}
+
+Task<> Session::serve() {
+    auto& input = client_.stream().input();
+    while (!terminated_) {
+        const std::string_view unread = input.unread();
+        if (unread.size() >= wire::kHeaderBytes) check_length(unread);
+        if (const auto frame = wire::next_frame(unread)) {
+            busy_ = true;
+            consumed_ = false;
+            const std::size_t bytes = frame->whole.size();
+            co_await handle(*frame);
+            if (!consumed_) input.consume(bytes);
+            continue;
+        }
+        const std::size_t whole = wire::frame_bytes(unread);
+        const std::size_t want = whole > unread.size() ? whole - unread.size() : 0;
+        co_await on_input_exhausted();
+        co_await client_.flush();
+        busy_ = pipeline_ != nullptr;
+        if (stopping_ && !transaction_.open() && input.empty()) {
+            fatal(Error{.code = sqlstate::kAdminShutdown,
+                        .message = "terminating connection due to administrator command"});
+            co_return;
+        }
+        if (input.empty() && !transaction_.open()) input.release_if_empty();
+        co_await client_.stream().fill(want);
+    }
+}
+
+void Session::check_length(std::string_view header) const {
+    const char type = header[0];
+    const std::uint32_t length = wire::read_uint32(header.data() + 1);
+    if (!is_known(type)) {
+        throw PgError(Error{.code = sqlstate::kProtocolViolation,
+                            .message = "invalid frontend message type " +
+                                       std::to_string(static_cast<unsigned char>(type))});
+    }
+    if (length < 4 || length > (is_large(type) ? kLargeMessageMax : kSmallMessageMax)) {
+        throw PgError(Error{.code = sqlstate::kProtocolViolation, .message = "invalid message length"});
+    }
+}
+
+Task<> Session::handle(const wire::Frame& frame) {
+    // After an error in a pipeline everything up to Sync is passed over.
+    if (skip_until_sync_ && frame.type != 'S' && frame.type != 'X') co_return;
+    std::optional<Error> failure;
+    try {
+        switch (frame.type) {
+            case 'Q': {
+                wire::Reader reader(frame.body);
+                const std::string_view sql = reader.cstring();
+                reader.expect_end();
+                co_await simple_query(sql);
+                break;
+            }
+            case 'P': co_await on_parse(frame.body); break;
+            case 'B': co_await on_bind(frame.body); break;
+            case 'D': co_await on_describe(frame.body); break;
+            case 'E': co_await on_execute(frame.body); break;
+            case 'C': co_await on_close(frame.body); break;
+            case 'S': co_await on_sync(); break;
+            case 'H': co_await on_flush(); break;
+            case 'X': terminated_ = true; break;
+            case 'F':
+                throw PgError(refusal("function call messages are not supported",
+                                      "The fastpath interface has no place in a sharded database.",
+                                      "Call the function in a SELECT."));
+            default: break;  // copy data that comes after a failed COPY is dropped, as PostgreSQL does
+        }
+    } catch (const PgError& error) {
+        failure = error.error();
+    }
+    if (!failure) co_return;
+    co_await on_statement_error(*failure);
+    if (frame.type == 'F' || frame.type == 'Q') {
+        ready();
+    } else if (frame.type == 'S') {
+        skip_until_sync_ = false;
+        ready();
+    } else {
+        skip_until_sync_ = true;
+    }
+}
+
+/// The statement is over: the client is told, and an open transaction can only be rolled back.
+Task<> Session::on_statement_error(Error error) {
+    answer_ = nullptr;
+    wire::write_error(client_.out(), error);
+    for (auto& [shard, participant] : statement_leases_) {
+        if (participant.connection().status() != wire::TransactionStatus::kIdle) participant.connection().broken = true;
+    }
+    relay_.clear();
+    release_statement_leases();
+    pipeline_ = nullptr;
+    transaction_.fail();
+    if (transaction_.mode() == Transaction::Mode::kImplicit) co_await rollback();
+    if (error.severity == "FATAL") terminated_ = true;
+}
+
+void Session::ready() {
+    using wire::TransactionStatus;
+    TransactionStatus status = TransactionStatus::kIdle;
+    if (transaction_.mode() == Transaction::Mode::kExplicit) {
+        status = transaction_.failed() ? TransactionStatus::kFailed : TransactionStatus::kInTransaction;
+    }
+    wire::write_ready(client_.out(), status);
+}
+
+void Session::fatal(Error error) {
+    error.severity = "FATAL";
+    wire::write_error(client_.out(), error);
+    terminated_ = true;
+}
+
+std::string_view Session::state() const {
+    if (busy_) return "active";
+    if (transaction_.failed()) return "idle in transaction (aborted)";
+    return transaction_.open() ? "idle in transaction" : "idle";
+}
+
+std::string Session::pinned_to() const {
+    std::string names;
+    for (const auto& [shard, lease] : pinned_) names += (names.empty() ? "" : ",") + shard_name(shard);
+    return names;
+}
+
+void Session::cancel() {
+    if (!busy_ || committing_) return;
+    const auto cancel_one = [this](Participant& participant) {
+        Background::cancel_query(participant.connection());
+    };
+    for (auto& [shard, participant] : statement_leases_) cancel_one(participant);
+    for (auto& [shard, participant] : transaction_.participants()) cancel_one(participant);
+    cancelled_ = true;
+}
+
+void Session::shut_down() {
+    stopping_ = true;
+    if (!busy_ && !transaction_.open()) client_.stream().stop_reading();
+}
+
+}  // namespace pgmosaic::coordinator

@@ -1,0 +1,227 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "coordinator/client_stream.h"
+#include "coordinator/core.h"
+#include "coordinator/relay.h"
+#include "coordinator/transaction.h"
+#include "planner/planner.h"
+#include "wire/messages.h"
+#include "wire/reader.h"
+
+namespace pgmosaic::coordinator {
+
+/// A statement that a client has prepared.
+struct PreparedStatement {
+    std::string sql;
+    std::vector<Oid> types;  ///< as the client declared them
+    std::uint64_t id = 0;    ///< of text and types on this core's server connections
+    bool named = false;
+    planner::Planned planned;
+    std::uint64_t environment = 0;  ///< what `planned` was made for
+    std::shared_ptr<const Description> description;  ///< null: not asked for yet
+};
+using PreparedPointer = std::shared_ptr<PreparedStatement>;  ///< a portal may outlive the statement's name
+
+/// A statement with its parameters, ready to run.
+struct Portal {
+    PreparedPointer statement;
+    std::string bind_body;  ///< owns what `bind` points into
+    wire::Bind bind;
+    std::optional<ShardId> shard;  ///< it lives on this server session; else it is ours
+    std::string rows;              ///< DataRow frames made and not yet fetched
+    std::size_t rows_offset = 0;
+    std::string tag;
+    bool started = false;
+    bool done = false;
+};
+
+/// One statement to run: where its text and its values are.
+struct Request {
+    const planner::Statement& statement;
+    std::string_view sql;  ///< its own text, without its neighbours in the string
+    const std::vector<planner::Literal>& literals;
+    const wire::Bind* bind = nullptr;  ///< null: simple protocol
+    const PreparedStatement* prepared = nullptr;
+    bool simple() const { return bind == nullptr; }
+};
+
+/// A client's connection from its first byte to its last.
+///
+/// Core      the one that accepted it
+/// Lifetime  owned by its coroutine; registered in Core::sessions() for cancel requests and views
+/// Errors    statements' errors go to the client; a broken protocol or a lost client ends it
+class Session {
+   public:
+    Session(Core& core, asio::generic::stream_protocol::socket socket, bool local, std::uint32_t id);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    Task<> run();
+
+    // -------------------------------------------------------- for others on this core (cancel requests, views, shutdown)
+    std::uint32_t id() const { return id_; }
+    std::uint32_t secret() const { return secret_; }
+    const std::string& user() const { return user_; }
+    const std::string& database() const { return database_name_; }
+    const std::string& application_name() const { return application_name_; }
+    std::string_view state() const;
+    std::string pinned_to() const;
+    /// Cancels what runs on the servers for this session.
+    void cancel();
+    /// Ends the session with 57P01 as soon as it is idle.
+    void shut_down();
+
+    // -------------------------------------------------------- for the executors (coordinator/execute_*.cc)
+    Core& core() { return core_; }
+    ClientStream& client() { return client_; }
+    Transaction& transaction() { return transaction_; }
+    const planner::Environment& environment() const { return environment_; }
+    ShardId home() const { return core_.map()->home(); }
+    const std::string& shard_name(ShardId shard) const { return core_.map()->shard(shard).name; }
+
+    /// A server session for one statement: the transaction's own, or one that is leased for this statement. Settings,
+    /// BEGIN and savepoints wait in its output; the answers to skip are counted in `ready_to_skip`.
+    Task<Participant*> use_shard(ShardId shard, bool writes);
+    /// The same for several shards; connections are leased in the order of shards.
+    Task<std::vector<Participant*>> use_shards(const std::vector<ShardId>& shards, bool writes);
+    /// Gives back what use_shard() leased outside of a transaction.
+    void release_statement_leases();
+    /// Makes an open transaction of what was autocommit, so that several shards commit together. Returns true if the caller
+    /// must finish it with commit() or rollback().
+    bool ensure_transaction();
+    Task<> commit();    ///< throws if it could not; nothing is half committed
+    Task<> rollback();  ///< never throws
+    /// Waits until the shard's standby has what its primary has committed.
+    Task<> barrier(ShardId shard);
+
+    /// The shards a key can be on; nullopt if a value cannot be judged here (then any shard may have it).
+    std::optional<std::vector<ShardId>> shards_of(GroupId group, Oid key_type, const planner::KeyAlternatives& key,
+                                                  const Request& request) const;
+    std::optional<ShardId> shard_of_value(GroupId group, Oid key_type, const planner::ValueRef& value, const Request& request) const;
+    std::vector<ShardId> shards_of(const planner::Scatter& scatter, const Request& request) const;
+    /// The number a LIMIT or OFFSET stands for.
+    std::optional<std::int64_t> count_of(const planner::CountRef& count, const Request& request) const;
+
+    /// What PostgreSQL says about a statement, asked on the home shard once per text and schema.
+    Task<std::shared_ptr<const Description>> describe(std::string_view sql, const std::vector<Oid>& types);
+    /// Runs SQL on one shard in the statement's transaction; rows as text. Errors: throws the server's.
+    Task<backend::QueryResult> query_shard(ShardId shard, std::string sql, bool writes);
+    /// Runs SQL on pgmosaic's own session, in a transaction of its own.
+    Task<backend::QueryResult> query_service(ShardId shard, std::string sql, std::string database = {});
+    /// Sends the same statement to all shards, home first; the client sees home's answer.
+    Task<> refresh_environment(bool force = false);
+    void schema_changed();
+
+    /// Room for answers: the client, or the portal that keeps rows for later.
+    std::string& answer() { return answer_ ? *answer_ : client_.out(); }
+    Task<> flush_answer();
+    wire::Format format_of(const Request& request, std::size_t column) const;
+    void complete(const Request& request, std::string tag);
+
+   private:
+    friend class ExtendedProtocol;
+
+    // login.cc
+    Task<bool> login();
+    Task<bool> negotiate();
+    Task<> authenticate_and_greet();
+    void apply_startup_parameter(const std::string& name, const std::string& value);
+    void apply_startup_options(std::string_view options);
+    void fatal(Error error);
+
+    // session.cc
+    Task<> serve();
+    Task<> handle(const wire::Frame& frame);
+    void check_length(std::string_view header) const;
+    Task<> on_statement_error(Error error);
+    Task<> on_input_exhausted();
+    void ready();
+
+    // simple.cc
+    Task<> simple_query(std::string_view sql);
+    Task<> run_statements(const planner::Planned& planned, std::string_view sql);
+    Task<> run_simple(const Request& request);
+
+    // statement.cc: one statement, either protocol
+    Task<> run_statement(const Request& request);
+    Task<> run_local(const Request& request);
+    Task<> run_transaction_verb(const planner::Statement& statement);
+    Task<> run_set(const Request& request);
+    Task<> run_route(const Request& request, ShardId shard);
+    Task<> run_on_home(const Request& request, std::string sql);
+    ShardId any_shard();
+    /// The shard a route leads to; nullopt: its `otherwise` decides.
+    std::optional<ShardId> resolve(const planner::Route& route, const Request& request) const;
+    const planner::Statement& effective(const planner::Statement& statement, const Request& request,
+                                        std::optional<ShardId>& shard);
+    void check_statement(const planner::Statement& statement) const;
+
+    // settings.cc
+    Task<> after_settings_change(const std::string& name);
+    std::string prelude(Participant& participant, bool join);
+
+    // extended.cc
+    Task<> on_parse(std::string_view body);
+    Task<> on_bind(std::string_view body);
+    Task<> on_describe(std::string_view body);
+    Task<> on_execute(std::string_view body);
+    Task<> on_close(std::string_view body);
+    Task<> on_sync();
+    Task<> on_flush();
+    Task<> drain();
+    Task<> replan(PreparedStatement& statement);
+    Task<Participant*> pipeline_to(ShardId shard, bool writes);
+    void local_answer(std::string bytes);
+    void put_parse(Participant& participant, const PreparedStatement& statement, bool forward);
+    Task<> execute_own(Portal& portal, std::int32_t rows_max);
+    void describe_fields(std::string& out, const Description& description, const wire::Bind* bind) const;
+    PreparedPointer find_prepared(std::string_view name) const;
+
+    Core& core_;
+    ClientStream client_;
+    bool local_;
+    std::uint32_t id_;
+    std::uint32_t secret_;
+    std::string user_;
+    std::string database_name_;
+    std::string application_name_;
+    std::shared_ptr<Database> database_;
+    SettingsPointer settings_;
+    planner::Environment environment_;
+    std::uint64_t environment_catalog_ = 0;
+    bool utf8_ = true;  ///< the client's encoding is the servers': keys can be hashed as they are
+    Transaction transaction_;
+    std::map<ShardId, Participant> statement_leases_;
+    std::map<ShardId, backend::Lease> pinned_;  ///< server sessions with state that cannot move
+    Relay relay_;
+    planner::Planned planned_;  ///< reused by simple queries
+    std::string* answer_ = nullptr;
+    bool busy_ = false;
+    bool stopping_ = false;
+    bool terminated_ = false;
+
+    std::unordered_map<std::string, PreparedPointer> prepared_;
+    PreparedPointer unnamed_;
+    std::map<std::string, Portal, std::less<>> portals_;
+    bool skip_until_sync_ = false;
+    Participant* pipeline_ = nullptr;  ///< where messages of this pipeline go
+    std::optional<ShardId> pipeline_shard_;
+    bool pipeline_executed_ = false;
+    SettingsPointer startup_settings_;
+    bool consumed_ = false;    ///< the message in hand has left the buffer already
+    bool committing_ = false;  ///< COMMIT may have been sent: no cancel is forwarded
+    bool cancelled_ = false;
+};
+
+}  // namespace pgmosaic::coordinator

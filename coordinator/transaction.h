@@ -1,0 +1,83 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/pool.h"
+#include "coordinator/core.h"
+#include "coordinator/session_settings.h"
+#include "planner/catalog.h"
+
+namespace pgmosaic::coordinator {
+
+/// A server session that takes part in a client's statement or transaction.
+struct Participant {
+    backend::Lease lease;
+    bool began = false;               ///< a transaction block is open on it (or its BEGIN waits to be sent)
+    bool wrote = false;               ///< may hold locks, a transaction id, or rows of ours: it is prepared, not just ended
+    SettingsPointer settings_before;  ///< what the server session falls back to when the block is rolled back
+    int ready_to_skip = 0;            ///< answers of queries put in front, before the statement's own
+
+    backend::Connection& connection() const { return *lease; }
+};
+
+/// What a client's transaction has touched, and what must be said to servers that join it later. Deciding is here; talking
+/// to the servers is in commit.cc.
+///
+/// Core      the session's
+/// Lifetime  a member of the session; participants return to the pool when it ends
+class Transaction {
+   public:
+    enum class Mode : std::uint8_t {
+        kNone,      ///< autocommit
+        kImplicit,  ///< several statements of one string or pipeline
+        kExplicit,  ///< BEGIN
+    };
+    struct Savepoint {
+        std::string name;
+        SettingsPointer settings;
+        bool failed_before = false;
+    };
+
+    Mode mode() const { return mode_; }
+    bool open() const { return mode_ != Mode::kNone; }
+    bool failed() const { return failed_; }
+    void fail() {
+        if (open()) failed_ = true;
+    }
+    void recover() { failed_ = false; }
+    void begin(Mode mode, std::string begin_sql, SettingsPointer settings);
+    void make_explicit() { mode_ = Mode::kExplicit; }
+    /// Forgets everything; participants are released.
+    void end();
+
+    Participant* find(ShardId shard);
+    Participant& add(ShardId shard, backend::Lease lease);
+    std::map<ShardId, Participant>& participants() { return participants_; }
+    std::size_t writers() const;
+    /// `BEGIN …` and all that a server must run to stand where the others stand.
+    std::string join_sql() const;
+
+    const std::string& begin_sql() const { return begin_sql_; }
+    void set_begin_sql(std::string sql) { begin_sql_ = std::move(sql); }
+    bool serializable() const;
+    std::vector<Savepoint>& savepoints() { return savepoints_; }
+    std::vector<std::string>& local_settings() { return local_settings_; }
+    const SettingsPointer& settings_at_begin() const { return settings_at_begin_; }
+
+    bool changed_catalog = false;
+    std::shared_ptr<const planner::Catalog> catalog;  ///< the schema as this transaction sees it, once it has changed it
+
+   private:
+    Mode mode_ = Mode::kNone;
+    bool failed_ = false;
+    std::string begin_sql_ = "BEGIN";
+    std::map<ShardId, Participant> participants_;
+    std::vector<Savepoint> savepoints_;
+    std::vector<std::string> local_settings_;
+    SettingsPointer settings_at_begin_;
+};
+
+}  // namespace pgmosaic::coordinator
