@@ -24,6 +24,7 @@ wal_level = replica
 hot_standby = on
 fsync = on
 full_page_writes = on
+recovery_init_sync_method = syncfs       # one call instead of a thousand before crash recovery
 synchronous_commit = on
 wal_log_hints = on                      # pg_rewind brings an old primary back
 max_prepared_transactions = 200         # two-phase commit; the same on a standby, or it does not start
