@@ -87,8 +87,9 @@ class Endpoint:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300).stdout
 
     def pgbench(self, *arguments):
+        """pgbench's output and errors as one text."""
         return subprocess.run([str(BIN / "pgbench"), *arguments], env=self.environment(), stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=300)
+                              stderr=subprocess.STDOUT, text=True, timeout=300).stdout
 
 
 class Plain(Endpoint):
