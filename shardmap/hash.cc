@@ -4,7 +4,9 @@
 #include <array>
 #include <boost/container/small_vector.hpp>
 #include <charconv>
+#include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "shardmap/internal/date_time.h"
 #include "shardmap/internal/decimal.h"
@@ -16,11 +18,23 @@ namespace {
 
 constexpr std::int32_t kTypmodHeader = 4;  // VARHDRSZ, added to the modifiers of varchar, char and numeric
 
+template <class Unsigned>
+std::int64_t big_endian(std::string_view bytes) {
+    Unsigned value = 0;
+    std::memcpy(&value, bytes.data(), sizeof value);
+    if constexpr (sizeof value == 2) value = __builtin_bswap16(value);
+    if constexpr (sizeof value == 4) value = __builtin_bswap32(value);
+    if constexpr (sizeof value == 8) value = __builtin_bswap64(value);
+    return static_cast<std::make_signed_t<Unsigned>>(value);
+}
+
 std::optional<std::int64_t> integer_of_binary(std::string_view bytes) {
-    if (bytes.size() != 2 && bytes.size() != 4 && bytes.size() != 8) return std::nullopt;
-    std::uint64_t value = static_cast<signed char>(bytes[0]) < 0 ? ~std::uint64_t{0} : 0;
-    for (char byte : bytes) value = value << 8 | static_cast<unsigned char>(byte);
-    return static_cast<std::int64_t>(value);
+    switch (bytes.size()) {
+        case 2: return big_endian<std::uint16_t>(bytes);
+        case 4: return big_endian<std::uint32_t>(bytes);
+        case 8: return big_endian<std::uint64_t>(bytes);
+        default: return std::nullopt;
+    }
 }
 
 std::optional<std::int64_t> integer_of_text(std::string_view text) {
@@ -91,7 +105,7 @@ std::optional<std::uint64_t> hash_bpchar(std::string_view text, std::int32_t typ
 
 std::optional<std::uint64_t> hash_integer_value(std::optional<std::int64_t> value) {
     if (!value) return std::nullopt;
-    return hash_integer(*value, kPartitionSeed);
+    return hash_integer<kPartitionSeed>(*value);
 }
 
 // timestamp(p) rounds: only a value that has no more decimals is stored as it is.
@@ -101,7 +115,7 @@ std::optional<std::uint64_t> hash_timestamp(std::optional<std::int64_t> micros, 
     const bool infinite = *micros == std::numeric_limits<std::int64_t>::max() ||
                           *micros == std::numeric_limits<std::int64_t>::min();
     if (!infinite && typmod >= 0 && typmod <= 6 && *micros % kStep[static_cast<std::size_t>(typmod)] != 0) return std::nullopt;
-    return hash_integer(*micros, kPartitionSeed);
+    return hash_integer<kPartitionSeed>(*micros);
 }
 
 // A numeric's modifier is precision << 16 | scale (11 bits, signed), plus the header.
@@ -169,7 +183,7 @@ std::optional<std::uint64_t> extended_hash(Oid key_type, std::string_view binary
     return hash_of_binary(*family, binary_value, -1);
 }
 
-Bucket bucket_of_integer(std::int64_t value) { return bucket_of_hash(hash_integer(value, kPartitionSeed)); }
+Bucket bucket_of_integer(std::int64_t value) { return bucket_of_hash(hash_integer<kPartitionSeed>(value)); }
 
 std::optional<Bucket> bucket_of_text(Oid key_type, std::string_view text, std::int32_t typmod) {
     const auto family = key_family(key_type);
