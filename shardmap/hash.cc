@@ -28,24 +28,6 @@ std::int64_t big_endian(std::string_view bytes) {
     return static_cast<std::make_signed_t<Unsigned>>(value);
 }
 
-std::optional<std::int64_t> integer_of_binary(std::string_view bytes) {
-    switch (bytes.size()) {
-        case 2: return big_endian<std::uint16_t>(bytes);
-        case 4: return big_endian<std::uint32_t>(bytes);
-        case 8: return big_endian<std::uint64_t>(bytes);
-        default: return std::nullopt;
-    }
-}
-
-std::optional<std::int64_t> integer_of_text(std::string_view text) {
-    const std::string_view digits = text.substr(!text.empty() && text.front() == '-' ? 1 : 0);
-    if (digits.empty() || (digits.front() == '0' && text.size() > 1)) return std::nullopt;
-    std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return value;
-}
-
 int nibble(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -130,7 +112,7 @@ std::optional<std::uint64_t> hash_numeric(const std::optional<Decimal>& value, s
 
 std::optional<std::uint64_t> hash_of_text(KeyFamily family, std::string_view text, std::int32_t typmod) {
     switch (family) {
-        case KeyFamily::kInteger: return hash_integer_value(integer_of_text(text));
+        case KeyFamily::kInteger: return std::nullopt;  // took the short way
         case KeyFamily::kText: return hash_text(text, typmod);
         case KeyFamily::kBpchar: return hash_bpchar(text, typmod);
         case KeyFamily::kUuid: return hash_uuid_text(text);
@@ -143,31 +125,26 @@ std::optional<std::uint64_t> hash_of_text(KeyFamily family, std::string_view tex
     return std::nullopt;
 }
 
-std::optional<std::uint64_t> hash_of_fixed(std::string_view bytes, std::size_t size) {
-    if (bytes.size() != size) return std::nullopt;
-    return hash_integer_value(integer_of_binary(bytes));
-}
-
 std::optional<std::uint64_t> hash_of_binary(KeyFamily family, std::string_view bytes, std::int32_t typmod) {
     switch (family) {
-        case KeyFamily::kInteger: return hash_integer_value(integer_of_binary(bytes));
+        case KeyFamily::kInteger: return std::nullopt;  // took the short way
         case KeyFamily::kText: return hash_text(bytes, typmod);
         case KeyFamily::kBpchar: return hash_bpchar(bytes, typmod);
         case KeyFamily::kUuid:
             if (bytes.size() != 16) return std::nullopt;
             return hash_bytes(bytes, kPartitionSeed);
-        case KeyFamily::kDate: return hash_of_fixed(bytes, 4);
+        case KeyFamily::kDate:
+            if (bytes.size() != 4) return std::nullopt;
+            return hash_integer<kPartitionSeed>(big_endian<std::uint32_t>(bytes));
         case KeyFamily::kTimestamp:
         case KeyFamily::kTimestamptz:
             if (bytes.size() != 8) return std::nullopt;
-            return hash_timestamp(integer_of_binary(bytes), typmod);
+            return hash_timestamp(big_endian<std::uint64_t>(bytes), typmod);
         case KeyFamily::kBytea: return hash_bytes(bytes, kPartitionSeed);
         case KeyFamily::kNumeric: return hash_numeric(decimal_of_binary(bytes), typmod);
     }
     return std::nullopt;
 }
-
-std::size_t integer_bytes(Oid type) { return type == kInt2Oid ? 2 : type == kInt4Oid ? 4 : 8; }
 
 std::optional<Bucket> to_bucket(std::optional<std::uint64_t> hash) {
     if (!hash) return std::nullopt;
@@ -177,27 +154,61 @@ std::optional<Bucket> to_bucket(std::optional<std::uint64_t> hash) {
 }  // namespace
 
 std::optional<std::uint64_t> extended_hash(Oid key_type, std::string_view binary_value) {
+    std::int64_t integer = 0;
+    if (detail::read_integer(key_type, binary_value, integer)) return hash_integer<kPartitionSeed>(integer);
     const auto family = key_family(key_type);
     if (!family) return std::nullopt;
-    if (family == KeyFamily::kInteger && binary_value.size() != integer_bytes(key_type)) return std::nullopt;
     return hash_of_binary(*family, binary_value, -1);
 }
 
 Bucket bucket_of_integer(std::int64_t value) { return bucket_of_hash(hash_integer<kPartitionSeed>(value)); }
 
-std::optional<Bucket> bucket_of_text(Oid key_type, std::string_view text, std::int32_t typmod) {
+namespace detail {
+
+// Eighteen digits fit whatever they are; the nineteenth is left to the library.
+bool read_integer(std::string_view text, std::int64_t& value) {
+    const bool negative = !text.empty() && text.front() == '-';
+    const std::string_view digits = text.substr(negative ? 1 : 0);
+    if (digits.empty() || (digits.front() == '0' && text.size() > 1)) return false;
+    if (digits.size() > 18) {
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        return error == std::errc{} && end == text.data() + text.size();
+    }
+    std::int64_t sum = 0;
+    for (char c : digits) {
+        const unsigned digit = static_cast<unsigned char>(c) - unsigned{'0'};
+        if (digit > 9) return false;
+        sum = sum * 10 + digit;
+    }
+    value = negative ? -sum : sum;
+    return true;
+}
+
+bool read_integer(Oid type, std::string_view bytes, std::int64_t& value) {
+    if (type == kInt8Oid && bytes.size() == 8) {
+        value = big_endian<std::uint64_t>(bytes);
+    } else if (type == kInt4Oid && bytes.size() == 4) {
+        value = big_endian<std::uint32_t>(bytes);
+    } else if (type == kInt2Oid && bytes.size() == 2) {
+        value = big_endian<std::uint16_t>(bytes);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+std::optional<Bucket> bucket_of_other_text(Oid key_type, std::string_view text, std::int32_t typmod) {
     const auto family = key_family(key_type);
     if (!family) return std::nullopt;
     return to_bucket(hash_of_text(*family, text, typmod));
 }
 
-std::optional<Bucket> bucket_of_binary(Oid key_type, Oid value_type, std::string_view bytes, std::int32_t typmod) {
+std::optional<Bucket> bucket_of_other_binary(Oid key_type, Oid value_type, std::string_view bytes, std::int32_t typmod) {
     const auto family = key_family(key_type);
-    if (!family) return std::nullopt;
-    const Oid sent_type = value_type == 0 ? key_type : value_type;
-    if (key_family(sent_type) != family) return std::nullopt;
-    if (family == KeyFamily::kInteger && bytes.size() != integer_bytes(sent_type)) return std::nullopt;
+    if (!family || key_family(value_type == 0 ? key_type : value_type) != family) return std::nullopt;
     return to_bucket(hash_of_binary(*family, bytes, typmod));
 }
+
+}  // namespace detail
 
 }  // namespace pgmosaic::shardmap

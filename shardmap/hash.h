@@ -32,10 +32,34 @@ Bucket bucket_of_integer(std::int64_t value);
 /// `2024-02-29`; timestamps as `2024-02-29 23:59:59.999999`, timestamptz with its offset (`+01`, `-03:30`, `Z`); uuid as
 /// 8-4-4-4-12; bytea as `\x…`; text as it is, in the servers' encoding. An integer may lie outside of a narrower key type:
 /// every shard gives the same answer to it.
-std::optional<Bucket> bucket_of_text(Oid key_type, std::string_view text, std::int32_t typmod = -1);
+inline std::optional<Bucket> bucket_of_text(Oid key_type, std::string_view text, std::int32_t typmod = -1);
 
 /// The bucket of a binary parameter. `value_type` may differ from the key's within the integers and within text/varchar; 0
 /// (not declared) counts as the key's own type. nullopt as above.
-std::optional<Bucket> bucket_of_binary(Oid key_type, Oid value_type, std::string_view bytes, std::int32_t typmod = -1);
+inline std::optional<Bucket> bucket_of_binary(Oid key_type, Oid value_type, std::string_view bytes, std::int32_t typmod = -1);
+
+// ---------------------------------------------------------------- integers are nearly all keys: they take a short way
+
+namespace detail {
+bool read_integer(std::string_view text, std::int64_t& value);
+bool read_integer(Oid type, std::string_view bytes, std::int64_t& value);
+std::optional<Bucket> bucket_of_other_text(Oid key_type, std::string_view text, std::int32_t typmod);
+std::optional<Bucket> bucket_of_other_binary(Oid key_type, Oid value_type, std::string_view bytes, std::int32_t typmod);
+constexpr bool is_integer(Oid type) { return type == kInt8Oid || type == kInt4Oid || type == kInt2Oid; }
+}  // namespace detail
+
+std::optional<Bucket> bucket_of_text(Oid key_type, std::string_view text, std::int32_t typmod) {
+    if (!detail::is_integer(key_type)) return detail::bucket_of_other_text(key_type, text, typmod);
+    std::int64_t value = 0;
+    if (!detail::read_integer(text, value)) return std::nullopt;
+    return bucket_of_integer(value);
+}
+
+std::optional<Bucket> bucket_of_binary(Oid key_type, Oid value_type, std::string_view bytes, std::int32_t typmod) {
+    if (!detail::is_integer(key_type)) return detail::bucket_of_other_binary(key_type, value_type, bytes, typmod);
+    std::int64_t value = 0;
+    if (!detail::read_integer(value_type == 0 ? key_type : value_type, bytes, value)) return std::nullopt;
+    return bucket_of_integer(value);
+}
 
 }  // namespace pgmosaic::shardmap
