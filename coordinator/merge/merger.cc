@@ -23,7 +23,8 @@ void check_window(std::optional<std::int64_t> limit, std::optional<std::int64_t>
     }
 }
 
-// A plan of ours that names a column that its rows do not have: our own bug, but no reason to end the process.
+// A plan of ours that names a column that its rows do not have: our own bug, but no reason to end
+// the process.
 [[noreturn]] void broken_plan() {
     throw PgError(Error{.code = sqlstate::kInternalError, .message = "invalid merge in a plan"});
 }
@@ -33,17 +34,18 @@ void check_columns(const MergeSpec& spec, std::size_t formats) {
     auto hidden = [&](const planner::SortKey& key) {
         return key.column >= spec.visible && key.column < columns;
     };
-    if (formats != spec.visible || !std::all_of(spec.order_by.begin(), spec.order_by.end(), hidden) ||
+    if (formats != spec.visible ||
+        !std::all_of(spec.order_by.begin(), spec.order_by.end(), hidden) ||
         !std::all_of(spec.group_by.begin(), spec.group_by.end(), hidden)) {
         broken_plan();
     }
     if (spec.mode != MergeSpec::Mode::kAggregate) return;
-    bool inputs_exist = std::all_of(spec.outputs.begin(), spec.outputs.end(), [&](const auto& output) {
-        return output.input < columns && output.input2 < columns;
-    });
-    bool order_exists = std::all_of(
-        spec.order_output.begin(), spec.order_output.end(),
-        [&](const auto& key) { return key.column < spec.outputs.size() + columns; });
+    bool inputs_exist = std::all_of(
+        spec.outputs.begin(), spec.outputs.end(),
+        [&](const auto& output) { return output.input < columns && output.input2 < columns; });
+    bool order_exists =
+        std::all_of(spec.order_output.begin(), spec.order_output.end(),
+                    [&](const auto& key) { return key.column < spec.outputs.size() + columns; });
     if (!inputs_exist || !order_exists || spec.outputs.size() != spec.visible) broken_plan();
 }
 

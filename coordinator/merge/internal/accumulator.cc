@@ -58,13 +58,14 @@ void append_float(Float value, std::string& out) {
 template <class Float>
 Float add_floats(Float a, Float b) {
     Float sum = a + b;
-    if (std::isinf(sum) && !std::isinf(a) && !std::isinf(b)) out_of_range("value out of range: overflow");
+    if (std::isinf(sum) && !std::isinf(a) && !std::isinf(b))
+        out_of_range("value out of range: overflow");
     return sum;
 }
 
 // The answer is made here, in binary format, and printed if the client wants text.
 class Made : public Accumulator {
-   public:
+ public:
     Made(const OutputColumn& column, bool binary)
         : input_(column.input), type_(column.output_type), binary_(binary) {}
 
@@ -82,19 +83,19 @@ class Made : public Accumulator {
         return result(group, scratch) ? Value(scratch) : std::nullopt;
     }
 
-   protected:
+ protected:
     // Appends the result in binary format; false: NULL.
     virtual bool result(std::uint32_t group, std::string& out) const = 0;
 
     std::uint16_t input_;
 
-   private:
+ private:
     Oid type_;
     bool binary_;
 };
 
 class Count final : public Made {
-   public:
+ public:
     using Made::Made;
     void grow() override { counts_.push_back(0); }
     void add(std::uint32_t group, const std::vector<Value>& row) override {
@@ -102,7 +103,7 @@ class Count final : public Made {
     }
     std::size_t bytes() const override { return counts_.capacity() * sizeof(std::int64_t); }
 
-   private:
+ private:
     bool result(std::uint32_t group, std::string& out) const override {
         append(counts_[group], out);
         return true;
@@ -113,7 +114,7 @@ class Count final : public Made {
 // Partial results of a fixed size that a function combines; NULL until the first one.
 template <class Operation>
 class Fold final : public Made {
-   public:
+ public:
     using Made::Made;
     void grow() override { states_.emplace_back(); }
     void add(std::uint32_t group, const std::vector<Value>& row) override {
@@ -124,7 +125,7 @@ class Fold final : public Made {
     }
     std::size_t bytes() const override { return states_.capacity() * sizeof(states_[0]); }
 
-   private:
+ private:
     bool result(std::uint32_t group, std::string& out) const override {
         if (states_[group]) Operation::write(*states_[group], out);
         return states_[group].has_value();
@@ -160,7 +161,7 @@ struct FloatSum {
 };
 
 class ExactSum final : public Made {
-   public:
+ public:
     using Made::Made;
     void grow() override { states_.emplace_back(); }
     void add(std::uint32_t group, const std::vector<Value>& row) override {
@@ -171,7 +172,7 @@ class ExactSum final : public Made {
     }
     std::size_t bytes() const override { return states_.capacity() * sizeof(states_[0]); }
 
-   private:
+ private:
     bool result(std::uint32_t group, std::string& out) const override {
         if (states_[group]) states_[group]->sum(out);
         return states_[group].has_value();
@@ -180,9 +181,11 @@ class ExactSum final : public Made {
 };
 
 class ExactAverage final : public Made {
-   public:
+ public:
     ExactAverage(const OutputColumn& column, bool binary)
-        : Made(column, binary), count_(column.input2), integers_(column.input_type == type::kInt8) {}
+        : Made(column, binary),
+          count_(column.input2),
+          integers_(column.input_type == type::kInt8) {}
     void grow() override { states_.emplace_back(); }
     void add(std::uint32_t group, const std::vector<Value>& row) override {
         if (!row[input_] || !row[count_]) return;
@@ -196,7 +199,7 @@ class ExactAverage final : public Made {
     }
     std::size_t bytes() const override { return states_.capacity() * sizeof(State); }
 
-   private:
+ private:
     struct State {
         NumericSum sum{};
         std::int64_t count = 0;
@@ -213,7 +216,7 @@ class ExactAverage final : public Made {
 
 // Partial sums are rounded where a single server would round others: the last digit may differ.
 class FloatAverage final : public Made {
-   public:
+ public:
     FloatAverage(const OutputColumn& column, bool binary)
         : Made(column, binary), count_(column.input2) {}
     void grow() override { states_.emplace_back(); }
@@ -225,7 +228,7 @@ class FloatAverage final : public Made {
     }
     std::size_t bytes() const override { return states_.capacity() * sizeof(State); }
 
-   private:
+ private:
     struct State {
         double sum = 0;
         std::int64_t count = 0;
@@ -241,7 +244,7 @@ class FloatAverage final : public Made {
 
 // The column as the first row of the group has it.
 class GroupKey final : public Accumulator {
-   public:
+ public:
     explicit GroupKey(const OutputColumn& column) : input_(column.input) {}
     void grow() override {
         values_.emplace_back();
@@ -259,7 +262,7 @@ class GroupKey final : public Accumulator {
         return arena_.bytes() + values_.capacity() * sizeof(Value);
     }
 
-   private:
+ private:
     std::uint16_t input_;
     bool fresh_ = false;  // add() of a new group follows its grow() at once
     Arena arena_;
@@ -268,7 +271,7 @@ class GroupKey final : public Accumulator {
 
 // min and max: the winner is compared in binary format and shown as its shard printed it.
 class Extreme final : public Accumulator {
-   public:
+ public:
     explicit Extreme(const OutputColumn& column)
         : compared_(column.input),
           shown_(column.input2),
@@ -296,7 +299,7 @@ class Extreme final : public Accumulator {
     }
     std::size_t bytes() const override { return states_.capacity() * sizeof(states_[0]); }
 
-   private:
+ private:
     struct State {
         std::string compared{};
         std::string shown{};

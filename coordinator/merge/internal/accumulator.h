@@ -12,7 +12,7 @@ namespace pgmosaic::merge {
 
 /// One column of an aggregated answer, for all groups.
 class Accumulator {
-   public:
+ public:
     /// Errors: 0A000 for an aggregate or type that cannot be combined.
     static std::unique_ptr<Accumulator> make(const planner::OutputColumn& column, bool binary);
     virtual ~Accumulator() = default;

@@ -52,7 +52,8 @@ void Aggregate::input_done(std::size_t) {
     if (open_inputs_ == 0 && !order_keys_.empty() && grouped_) sort_groups();
 }
 
-Value Aggregate::order_value(std::uint16_t column, std::uint32_t group, std::string& scratch) const {
+Value Aggregate::order_value(std::uint16_t column, std::uint32_t group,
+                             std::string& scratch) const {
     if (column < columns_.size()) return columns_[column]->compared(group, scratch);
     auto key = std::find_if(kept_.begin(), kept_.end(), [&](const KeptKey& kept) {
         return kept.column + columns_.size() == column;

@@ -16,7 +16,7 @@ namespace pgmosaic::merge {
 ///
 /// Bound  all groups
 class Aggregate final : public Merger {
-   public:
+ public:
     Aggregate(const planner::MergeSpec& spec, std::size_t inputs,
               const std::vector<ColumnFormat>& visible, Window window);
 
@@ -29,7 +29,7 @@ class Aggregate final : public Merger {
     std::uint64_t rows() const override { return rows_; }
     std::size_t buffered_bytes() const override;
 
-   private:
+ private:
     // A group key that ORDER BY names, kept in binary format for every group.
     struct KeptKey {
         std::uint16_t column = 0;

@@ -30,12 +30,15 @@ void Concatenate::row(std::size_t, std::string_view body) {
     append_frame(layout_.visible, body.substr(kCountBytes, hidden_at - kCountBytes), pending_);
 }
 
-void Concatenate::input_done(std::size_t) { --open_inputs_; }
+void Concatenate::input_done(std::size_t) {
+    --open_inputs_;
+}
 
 void Concatenate::drain(std::string& out, std::size_t bytes_max, std::uint64_t rows_max) {
     std::size_t end = drained_;
     for (std::uint64_t taken = 0;
-         end < pending_.size() && end - drained_ < bytes_max && taken < rows_max; ++taken, ++rows_) {
+         end < pending_.size() && end - drained_ < bytes_max && taken < rows_max;
+         ++taken, ++rows_) {
         end += 1 + load<std::uint32_t>(pending_.data() + end + 1);
     }
     if (out.empty() && drained_ == 0 && end == pending_.size()) {

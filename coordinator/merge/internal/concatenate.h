@@ -14,7 +14,7 @@ namespace pgmosaic::merge {
 ///
 /// Bound  pending_bytes_max and what the caller had in memory already; for kDistinct all groups
 class Concatenate final : public Merger {
-   public:
+ public:
     Concatenate(const planner::MergeSpec& spec, std::size_t inputs, Window window);
 
     bool wants(std::size_t input) const override;
@@ -26,7 +26,7 @@ class Concatenate final : public Merger {
     std::uint64_t rows() const override { return rows_; }
     std::size_t buffered_bytes() const override;
 
-   private:
+ private:
     RowLayout layout_;
     Window window_;
     std::optional<FirstOfGroup> filter_;

@@ -71,8 +71,9 @@ bool groups_are_adjacent(const planner::MergeSpec& spec) {
     auto group = std::span(spec.group_by);
     auto leading = std::span(spec.order_by).first(group.size());
     return std::all_of(group.begin(), group.end(), [&](const planner::SortKey& key) {
-        return std::any_of(leading.begin(), leading.end(),
-                           [&](const planner::SortKey& other) { return other.column == key.column; });
+        return std::any_of(leading.begin(), leading.end(), [&](const planner::SortKey& other) {
+            return other.column == key.column;
+        });
     });
 }
 

@@ -17,11 +17,11 @@ namespace pgmosaic::merge {
 
 /// Bytes that stay where they are until the arena goes.
 class Arena {
-   public:
+ public:
     std::string_view keep(std::string_view bytes);
     std::size_t bytes() const { return bytes_; }
 
-   private:
+ private:
     std::vector<std::unique_ptr<char[]>> chunks_;
     std::size_t left_ = 0;
     char* next_ = nullptr;
@@ -30,7 +30,7 @@ class Arena {
 
 /// The key columns of a row as bytes that are equal exactly if the keys are; NULL equals NULL.
 class RowIdentity {
-   public:
+ public:
     explicit RowIdentity(std::span<const planner::SortKey> keys);
 
     /// `at(column)` gives the Value of a column of the row.
@@ -40,7 +40,7 @@ class RowIdentity {
         for (const Key& key : keys_) append(key.order, at(key.column), out);
     }
 
-   private:
+ private:
     struct Key {
         std::uint16_t column = 0;
         ValueOrder order;
@@ -54,7 +54,7 @@ class RowIdentity {
 ///
 /// Bound  all identities seen
 class KeyTable {
-   public:
+ public:
     struct Found {
         std::uint32_t number = 0;
         bool added = false;
@@ -63,7 +63,7 @@ class KeyTable {
     std::size_t size() const { return numbers_.size(); }
     std::size_t bytes() const;
 
-   private:
+ private:
     struct Hash {
         using is_avalanching = void;
         std::size_t operator()(std::string_view key) const noexcept;
@@ -75,9 +75,10 @@ class KeyTable {
 
 /// Lets the first row of each group pass.
 ///
-/// Bound  one row if equal rows come one after the other, as the leading keys of ORDER BY make them; else all groups
+/// Bound  one row if equal rows come one after the other, as the leading keys of ORDER BY make
+/// them; else all groups
 class FirstOfGroup {
-   public:
+ public:
     explicit FirstOfGroup(const planner::MergeSpec& spec);
 
     template <class At>
@@ -91,7 +92,7 @@ class FirstOfGroup {
     }
     std::size_t bytes() const { return seen_.bytes(); }
 
-   private:
+ private:
     RowIdentity identity_;
     bool adjacent_;
     bool started_ = false;

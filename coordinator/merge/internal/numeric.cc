@@ -116,7 +116,8 @@ int compare(const NumericView& a, const NumericView& b) {
     return a.negative ? -order : order;
 }
 
-// From the top: 3 bits of kind and sign, 17 bits of weight, 3 groups of 14 bits; the lower 61 turned round for negatives.
+// From the top: 3 bits of kind and sign, 17 bits of weight, 3 groups of 14 bits; the lower 61
+// turned round for negatives.
 std::uint64_t prefix(const NumericView& value) {
     constexpr std::uint64_t kKindShift = 61;
     constexpr std::uint64_t kLow = (std::uint64_t{1} << kKindShift) - 1;

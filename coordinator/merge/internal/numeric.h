@@ -43,17 +43,18 @@ void append_text(const NumericView& value, std::string& out);
 /// A running sum, exact. 128-bit integers while they suffice, then as long as needed.
 ///
 /// Errors  22003 where PostgreSQL says that a value overflows the numeric format
-/// Source  PostgreSQL 15, numeric.c: scale of a sum is the largest of its inputs; avg is sum / count, its scale chosen by
+/// Source  PostgreSQL 15, numeric.c: scale of a sum is the largest of its inputs; avg is sum /
+/// count, its scale chosen by
 ///         select_div_scale: at least 16 significant digits
 class NumericSum {
-   public:
+ public:
     void add(const NumericView& value);
     void add(std::int64_t value);
     /// Appends the binary format.
     void sum(std::string& out) const;
     void average(std::int64_t count, std::string& out) const;
 
-   private:
+ private:
     using Big = boost::multiprecision::cpp_int;
 
     void add_special(NumericView::Kind kind);
@@ -65,9 +66,9 @@ class NumericSum {
     bool divide_small(std::int64_t count, int scale, std::string& out) const;
     void divide_big(std::int64_t count, int scale, std::string& out) const;
 
-    Int128 small_ = 0;          // used while `big_` is empty
+    Int128 small_ = 0;  // used while `big_` is empty
     std::unique_ptr<Big> big_;
-    int fraction_groups_ = 0;   // the integer counts 10,000 ^ -fraction_groups_
+    int fraction_groups_ = 0;  // the integer counts 10,000 ^ -fraction_groups_
     int dscale_ = 0;
     bool nan_ = false;
     bool infinity_ = false;

@@ -13,8 +13,9 @@ using Big = boost::multiprecision::cpp_int;
 
 constexpr int kBase = 10000;
 constexpr int kGroupDigits = 4;
-constexpr int kSmallGroups = 9;      // 10,000 ^ 9 = 10 ^ 36 fits 127 bits, with room for a hundred additions
-constexpr int kSmallDigits = 38;     // 10 ^ 38 is the largest power of ten in 127 bits
+constexpr int kSmallGroups =
+    9;  // 10,000 ^ 9 = 10 ^ 36 fits 127 bits, with room for a hundred additions
+constexpr int kSmallDigits = 38;        // 10 ^ 38 is the largest power of ten in 127 bits
 constexpr int kSignificantDigits = 16;  // numeric.c: NUMERIC_MIN_SIG_DIGITS
 constexpr int kScaleMax = 1000;         // numeric.c: NUMERIC_MAX_DISPLAY_SCALE
 constexpr int kWeightMax = 32767;
@@ -59,7 +60,8 @@ Digits normalise(bool negative, std::vector<std::uint16_t> groups, int fraction_
 }
 
 Digits digits_of(Int128 value, int fraction_groups) {
-    constexpr Uint128 kChunk = 10'000'000'000'000'000;  // four groups: the rest is 64-bit arithmetic
+    constexpr Uint128 kChunk =
+        10'000'000'000'000'000;  // four groups: the rest is 64-bit arithmetic
     Uint128 left = value < 0 ? -static_cast<Uint128>(value) : static_cast<Uint128>(value);
     std::vector<std::uint16_t> groups;
     groups.reserve(kSmallGroups + 3);
@@ -106,9 +108,13 @@ void encode_special(std::uint16_t sign, std::string& out) {
 }
 
 // Digits that are missing for whole groups after the point.
-int padding(int scale) { return (kGroupDigits - scale % kGroupDigits) % kGroupDigits; }
+int padding(int scale) {
+    return (kGroupDigits - scale % kGroupDigits) % kGroupDigits;
+}
 
-int groups_for(int scale) { return (scale + kGroupDigits - 1) / kGroupDigits; }
+int groups_for(int scale) {
+    return (scale + kGroupDigits - 1) / kGroupDigits;
+}
 
 }  // namespace
 
@@ -139,7 +145,8 @@ void NumericSum::rescale(int fraction_groups) {
 void NumericSum::add_small(Int128 value) {
     if (!big_ && !__builtin_add_overflow(small_, value, &small_)) return;
     // On overflow `small_` holds the wrapped sum: take the value back before it is widened.
-    if (!big_) small_ = static_cast<Int128>(static_cast<Uint128>(small_) - static_cast<Uint128>(value));
+    if (!big_)
+        small_ = static_cast<Int128>(static_cast<Uint128>(small_) - static_cast<Uint128>(value));
     widen() += to_big(value);
 }
 
@@ -148,7 +155,8 @@ void NumericSum::add(std::int64_t value) {
     Int128 scaled = 0;
     int digits = fraction_groups_ * kGroupDigits;
     if (digits <= kSmallDigits &&
-        !__builtin_mul_overflow(Int128{value}, kPowers[static_cast<std::size_t>(digits)], &scaled)) {
+        !__builtin_mul_overflow(Int128{value}, kPowers[static_cast<std::size_t>(digits)],
+                                &scaled)) {
         return add_small(scaled);
     }
     widen() += Big(value) * big_power(digits);
@@ -185,11 +193,13 @@ bool NumericSum::special(std::string& out) const {
 
 void NumericSum::sum(std::string& out) const {
     if (special(out)) return;
-    encode(big_ ? digits_of(*big_, fraction_groups_) : digits_of(small_, fraction_groups_), dscale_, out);
+    encode(big_ ? digits_of(*big_, fraction_groups_) : digits_of(small_, fraction_groups_), dscale_,
+           out);
 }
 
 int NumericSum::quotient_scale(std::int64_t count) const {
-    Digits dividend = big_ ? digits_of(*big_, fraction_groups_) : digits_of(small_, fraction_groups_);
+    Digits dividend =
+        big_ ? digits_of(*big_, fraction_groups_) : digits_of(small_, fraction_groups_);
     Digits divisor = digits_of(Int128{count}, 0);
     int first = dividend.groups.empty() ? 0 : dividend.groups.front();
     int weight = dividend.weight - divisor.weight;
@@ -204,21 +214,24 @@ void NumericSum::average(std::int64_t count, std::string& out) const {
     if (big_ || !divide_small(count, scale, out)) divide_big(count, scale, out);
 }
 
-// quotient = small × 10 ^ scale / (count × 10 ^ fraction digits), rounded half away from zero as div_var does.
+// quotient = small × 10 ^ scale / (count × 10 ^ fraction digits), rounded half away from zero as
+// div_var does.
 bool NumericSum::divide_small(std::int64_t count, int scale, std::string& out) const {
     int exponent = scale - fraction_groups_ * kGroupDigits;
     if (std::abs(exponent) > kSmallDigits) return false;
     Int128 dividend = small_;
     Int128 divisor = count;
     Int128& factor = exponent >= 0 ? dividend : divisor;
-    if (__builtin_mul_overflow(factor, kPowers[static_cast<std::size_t>(std::abs(exponent))], &factor)) {
+    if (__builtin_mul_overflow(factor, kPowers[static_cast<std::size_t>(std::abs(exponent))],
+                               &factor)) {
         return false;
     }
     Int128 quotient = dividend / divisor;
     Int128 rest = dividend % divisor;
     Int128 rest_magnitude = rest < 0 ? -rest : rest;
     if (rest_magnitude >= divisor - rest_magnitude) quotient += dividend < 0 ? -1 : 1;
-    if (__builtin_mul_overflow(quotient, kPowers[static_cast<std::size_t>(padding(scale))], &quotient)) {
+    if (__builtin_mul_overflow(quotient, kPowers[static_cast<std::size_t>(padding(scale))],
+                               &quotient)) {
         return false;
     }
     encode(digits_of(quotient, groups_for(scale)), scale, out);

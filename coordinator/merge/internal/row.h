@@ -36,13 +36,13 @@ void append_frame(std::uint16_t columns, std::string_view values, std::string& o
 
 /// Builds one DataRow frame column by column.
 class FrameWriter {
-   public:
+ public:
     FrameWriter(std::uint16_t columns, std::string& out);
     void value(const Value& value);
     /// Writes the frame's length; no value may follow.
     void finish();
 
-   private:
+ private:
     std::string& out_;
     std::size_t begin_;
 };

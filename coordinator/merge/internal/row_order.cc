@@ -4,8 +4,8 @@ namespace pgmosaic::merge {
 
 RowOrder::RowOrder(std::span<const planner::SortKey> keys) {
     for (const planner::SortKey& key : keys) {
-        keys_.push_back({key.column, key.descending, key.nulls_first,
-                         ValueOrder::make(key.type, key.locale)});
+        keys_.push_back(
+            {key.column, key.descending, key.nulls_first, ValueOrder::make(key.type, key.locale)});
     }
     if (!keys_.empty() && keys_.front().order.prefix_is_exact()) first_open_ = 1;
 }

@@ -11,7 +11,8 @@
 
 namespace pgmosaic::merge {
 
-/// The first key of a row in 66 bits: NULLS FIRST, value or NULLS LAST, then the value's prefix. Most comparisons end here.
+/// The first key of a row in 66 bits: NULLS FIRST, value or NULLS LAST, then the value's prefix.
+/// Most comparisons end here.
 using Rank = Uint128;
 
 /// After every row.
@@ -19,7 +20,7 @@ inline constexpr Rank kEnd = Rank{3} << 64;
 
 /// ORDER BY.
 class RowOrder {
-   public:
+ public:
     explicit RowOrder(std::span<const planner::SortKey> keys);
 
     /// `at(column)` gives the Value of a column of the row.
@@ -37,7 +38,7 @@ class RowOrder {
         return 0;
     }
 
-   private:
+ private:
     struct Key {
         std::uint16_t column = 0;
         bool descending = false;

@@ -18,7 +18,8 @@ void RowQueue::push(Rank rank, std::string_view body, std::size_t hidden_at) {
     bytes_.append(body);
 }
 
-// Moves the rest to the front once the popped part is the larger one, so that each byte moves at most once.
+// Moves the rest to the front once the popped part is the larger one, so that each byte moves at
+// most once.
 void RowQueue::forget_popped() {
     if (empty()) {
         rows_.clear();

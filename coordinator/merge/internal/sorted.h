@@ -13,10 +13,10 @@ namespace pgmosaic::merge {
 
 /// Rows of one input that wait for their turn, in the order in which they came.
 class RowQueue {
-   public:
+ public:
     struct Row {
         Rank rank = 0;
-        std::size_t begin = 0;     // of the body within `bytes_`
+        std::size_t begin = 0;  // of the body within `bytes_`
         std::uint32_t length = 0;
         std::uint32_t hidden = 0;  // where the hidden columns begin, from `begin`
     };
@@ -27,9 +27,11 @@ class RowQueue {
     const Row& front() const { return rows_[next_]; }
     const char* body(const Row& row) const { return bytes_.data() + row.begin; }
     std::size_t waiting_bytes() const { return empty() ? 0 : bytes_.size() - front().begin; }
-    std::size_t capacity_bytes() const { return bytes_.capacity() + rows_.capacity() * sizeof(Row); }
+    std::size_t capacity_bytes() const {
+        return bytes_.capacity() + rows_.capacity() * sizeof(Row);
+    }
 
-   private:
+ private:
     void forget_popped();
 
     std::string bytes_;
@@ -41,7 +43,7 @@ class RowQueue {
 ///
 /// Bound  input_bytes_max per input and what the caller had in memory already
 class Sorted final : public Merger {
-   public:
+ public:
     Sorted(const planner::MergeSpec& spec, std::size_t inputs, Window window);
 
     bool wants(std::size_t input) const override;
@@ -53,7 +55,7 @@ class Sorted final : public Merger {
     std::uint64_t rows() const override { return rows_; }
     std::size_t buffered_bytes() const override;
 
-   private:
+ private:
     struct Input {
         RowQueue queue{};
         bool done = false;
@@ -71,11 +73,13 @@ class Sorted final : public Merger {
     Window window_;
     std::optional<FirstOfGroup> filter_;
     std::vector<Input> inputs_;
-    std::vector<Rank> ranks_;            // of each input's first row
-    std::vector<std::size_t> losers_;    // [0] is the winner; node i's children are 2i and 2i+1, leaves follow
+    std::vector<Rank> ranks_;  // of each input's first row
+    std::vector<std::size_t>
+        losers_;  // [0] is the winner; node i's children are 2i and 2i+1, leaves follow
     std::size_t starved_;
     bool built_ = false;
-    bool winner_moved_ = false;          // the winner's input lost its row: replay before the next comparison
+    bool winner_moved_ =
+        false;  // the winner's input lost its row: replay before the next comparison
     bool finished_ = false;
     std::uint64_t rows_ = 0;
 };

@@ -35,8 +35,8 @@ Decimal parse_scientific(std::string_view text) {
     return decimal;
 }
 
-// Exactly halfway between `value` and a neighbour: a reader that breaks ties otherwise would not get `value` back, so
-// PostgreSQL does not print it, while std::to_chars does.
+// Exactly halfway between `value` and a neighbour: a reader that breaks ties otherwise would not
+// get `value` back, so PostgreSQL does not print it, while std::to_chars does.
 template <class Float>
 bool halfway(Float value, const Decimal& decimal) {
     using Big = boost::multiprecision::cpp_int;
@@ -48,7 +48,8 @@ bool halfway(Float value, const Decimal& decimal) {
         auto scaled = [&](Float part) {
             int own = 0;
             Float fraction = std::frexp(part, &own);
-            auto mantissa = static_cast<std::int64_t>(std::ldexp(fraction, std::numeric_limits<Float>::digits));
+            auto mantissa =
+                static_cast<std::int64_t>(std::ldexp(fraction, std::numeric_limits<Float>::digits));
             Big big = mantissa;
             big <<= own - std::numeric_limits<Float>::digits + shift;
             return big;
@@ -65,7 +66,8 @@ bool halfway(Float value, const Decimal& decimal) {
     return (above < kInfinity && exact_half(above)) || exact_half(std::nextafter(value, Float{0}));
 }
 
-// A cheap test that nearly always says no: with a longer mantissa a halfway point is a value of its own.
+// A cheap test that nearly always says no: with a longer mantissa a halfway point is a value of its
+// own.
 template <class Float>
 bool maybe_halfway(Float value, const char* text) {
     long double exact = std::strtold(text, nullptr);
@@ -144,15 +146,20 @@ void append_float(Float value, std::string& out) {
 template <class Int>
 Int integer(std::string_view binary) {
     if (binary.size() != sizeof(Int)) {
-        throw PgError(Error{.code = sqlstate::kProtocolViolation, .message = "invalid binary value from a shard"});
+        throw PgError(Error{.code = sqlstate::kProtocolViolation,
+                            .message = "invalid binary value from a shard"});
     }
     return load<Int>(binary.data());
 }
 
 }  // namespace
 
-void append_text(double value, std::string& out) { append_float(value, out); }
-void append_text(float value, std::string& out) { append_float(value, out); }
+void append_text(double value, std::string& out) {
+    append_float(value, out);
+}
+void append_text(float value, std::string& out) {
+    append_float(value, out);
+}
 
 void append_text(Oid oid, std::string_view binary, std::string& out) {
     namespace type = planner::type;

@@ -32,7 +32,9 @@ Int read(std::string_view value) {
     return load<Int>(value.data());
 }
 
-std::uint64_t ordered(std::int64_t value) { return static_cast<std::uint64_t>(value) ^ kSignBit; }
+std::uint64_t ordered(std::int64_t value) {
+    return static_cast<std::uint64_t>(value) ^ kSignBit;
+}
 
 // float4 widens without a change of order.
 std::uint64_t ordered(double value) {
@@ -88,7 +90,9 @@ int compare_bytes(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-void ValueOrder::LocaleFree::operator()(locale_t locale) const { freelocale(locale); }
+void ValueOrder::LocaleFree::operator()(locale_t locale) const {
+    freelocale(locale);
+}
 
 ValueOrder::Kind ValueOrder::kind_of(Oid oid) {
     namespace type = planner::type;
@@ -130,7 +134,8 @@ ValueOrder::Kind ValueOrder::kind_of(Oid oid) {
         case type::kTimeTz:
             return Kind::kTimeTz;
         default:
-            throw PgError(refusal("values of type " + std::to_string(oid) + " cannot be compared here"));
+            throw PgError(
+                refusal("values of type " + std::to_string(oid) + " cannot be compared here"));
     }
 }
 
@@ -175,7 +180,8 @@ std::uint64_t ValueOrder::prefix(std::string_view value) const {
         case Kind::kBpchar:
             return locale_ ? 0 : first_bytes(trim_blanks(value));
         case Kind::kInterval:
-            return ordered(static_cast<std::int64_t>(interval_span(value) >> 10));  // 73 bits at most
+            return ordered(
+                static_cast<std::int64_t>(interval_span(value) >> 10));  // 73 bits at most
         case Kind::kTimeTz:
             return ordered(time_tz(value).utc);
     }

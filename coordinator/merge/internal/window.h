@@ -9,7 +9,7 @@ namespace pgmosaic::merge {
 
 /// LIMIT and OFFSET over rows that come one by one.
 class Window {
-   public:
+ public:
     Window(std::optional<std::int64_t> limit, std::optional<std::int64_t> offset)
         : skip_(static_cast<std::uint64_t>(offset.value_or(0))),
           left_(limit ? static_cast<std::uint64_t>(*limit)
@@ -31,7 +31,7 @@ class Window {
         return skip_ >= rows ? rows : skip_ + std::min(left_, rows - skip_);
     }
 
-   private:
+ private:
     std::uint64_t skip_;
     std::uint64_t left_;
 };
