@@ -242,6 +242,9 @@ struct Statement {
     TransactionVerb verb = TransactionVerb::kNone;
     std::string name{};              ///< savepoint, cursor, prepared statement, setting, database …
     std::string argument{};          ///< transaction modes as SQL; SET's value as SQL (empty: DEFAULT); PREPARE's inner text
+    std::vector<std::string> arguments{};   ///< EXECUTE name(…): each as SQL
+    std::vector<std::string> type_names{};  ///< PREPARE name(type, …): each as SQL
+    std::vector<std::string> admin_views{};  ///< relations of schema `mosaic` that it reads: see replace_admin_views()
     bool local = false;              ///< SET LOCAL
     bool chain = false;              ///< COMMIT AND CHAIN
     bool force = false;              ///< DROP DATABASE … WITH (FORCE); DECLARE … WITH HOLD

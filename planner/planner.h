@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -53,6 +54,15 @@ class Planner {
 /// The INSERT with only these rows (numbers from 0), fills put in. Keeps parameter numbers as they were.
 std::string render_insert(const InsertRows& insert, std::span<const std::size_t> rows, std::span<const std::string> fill_values,
                           std::span<const bool> fill_is_null);
+
+/// A prepared statement's text with $n replaced by the arguments of EXECUTE, cast to the declared types where there are any.
+/// Errors: throws PgError 42601 for a wrong number of arguments.
+std::string substitute_parameters(std::string_view sql, std::span<const std::string> arguments,
+                                  std::span<const std::string> type_names);
+
+/// The statement with each relation of schema `mosaic` replaced by a sub-select (name without schema → its SQL), under the
+/// relation's own alias.
+std::string replace_admin_views(std::string_view sql, const std::map<std::string, std::string>& subselects);
 
 /// `'it''s'`, also E'…' where there are backslashes.
 std::string quote_literal(std::string_view value);
