@@ -81,9 +81,9 @@ void Cluster::forget_database(const std::string& name) {
 
 std::string Cluster::gid_prefix() const { return "pgm_" + map()->cluster().id + "_"; }
 
-std::string Cluster::new_gid(ShardId decision) {
+std::string Cluster::new_gid(ShardId decision, const std::string& proof) {
     std::string gid = gid_prefix() + incarnation_ + "_" + std::to_string(decision.value) + "_" +
-                      std::to_string(gid_number_.fetch_add(1) + 1) + "_" + random_hex(8);
+                      std::to_string(gid_number_.fetch_add(1) + 1) + "_" + proof;
     const std::lock_guard lock(mutex_);
     in_flight_.insert(gid);
     return gid;

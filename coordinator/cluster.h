@@ -33,11 +33,15 @@ class Database {
     std::uint64_t next_version() { return next_version_.fetch_add(1) + 1; }
     /// Whoever asks next loads it anew.
     void invalidate();
+    /// pgmosaic's own tables are known to be there.
+    bool prepared() const { return prepared_.load(std::memory_order_relaxed); }
+    void set_prepared() { prepared_.store(true, std::memory_order_relaxed); }
 
    private:
     std::string name_;
     std::atomic<std::uint64_t> version_{0};
     std::atomic<std::uint64_t> next_version_{0};
+    std::atomic<bool> prepared_{false};
     mutable std::mutex mutex_;
     std::shared_ptr<const planner::Catalog> catalog_;
 };
@@ -60,7 +64,7 @@ class Cluster {
     /// Random, made at the start of this process: names its prepared transactions and its sessions on the servers.
     const std::string& incarnation() const { return incarnation_; }
     /// A new name for a prepared transaction whose decision is written on `decision`; known as in flight until settled().
-    std::string new_gid(ShardId decision);
+    std::string new_gid(ShardId decision, const std::string& proof);
     void settled(const std::string& gid);
     bool in_flight(const std::string& gid) const;
     /// `pgm_<cluster id>_`: what all gids of this cluster begin with.

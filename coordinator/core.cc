@@ -7,6 +7,7 @@ namespace pgmosaic::coordinator {
 namespace {
 
 constexpr std::size_t kDescriptionsMax = 4096;
+constexpr std::size_t kIdentitiesMax = 1024;
 constexpr std::size_t kStatementIdsMax = 65536;
 constexpr int kServicePerShardMax = 20;
 
@@ -64,6 +65,19 @@ std::shared_ptr<const Description> Core::find_description(const std::string& key
 void Core::keep_description(const std::string& key, std::shared_ptr<const Description> description) {
     if (descriptions_.size() >= kDescriptionsMax) descriptions_.clear();
     descriptions_[key] = std::move(description);
+}
+
+std::shared_ptr<const Identity> Core::find_identity(const std::string& key, const SettingsPointer& settings) const {
+    const auto [begin, end] = identities_.equal_range(key);
+    for (auto entry = begin; entry != end; ++entry) {
+        if (entry->second->settings == settings) return entry->second;
+    }
+    return nullptr;
+}
+
+void Core::keep_identity(const std::string& key, std::shared_ptr<const Identity> identity) {
+    if (identities_.size() >= kIdentitiesMax) identities_.clear();
+    identities_.emplace(key, std::move(identity));
 }
 
 std::uint64_t Core::statement_id(const std::string& key) {

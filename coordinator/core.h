@@ -25,6 +25,15 @@ struct Description {
     bool returns_rows = false;
 };
 
+/// What the servers make of a user's settings.
+struct Identity {
+    SettingsPointer settings;
+    std::vector<std::string> search_path;
+    std::string role;
+    bool utf8 = true;
+    bool standard_conforming_strings = true;
+};
+
 /// One thread's share: its pools, its plan caches, its sessions.
 class Core {
    public:
@@ -52,6 +61,9 @@ class Core {
     std::shared_ptr<const Description> find_description(const std::string& key) const;
     void keep_description(const std::string& key, std::shared_ptr<const Description> description);
 
+    std::shared_ptr<const Identity> find_identity(const std::string& key, const SettingsPointer& settings) const;
+    void keep_identity(const std::string& key, std::shared_ptr<const Identity> identity);
+
     /// Number of a statement's text (with its parameter types) on this core's server connections.
     std::uint64_t statement_id(const std::string& key);
 
@@ -65,6 +77,7 @@ class Core {
     SettingsTable settings_;
     std::unordered_map<std::string, std::unique_ptr<planner::Planner>> planners_;
     std::unordered_map<std::string, std::shared_ptr<const Description>> descriptions_;
+    std::unordered_multimap<std::string, std::shared_ptr<const Identity>> identities_;
     std::unordered_map<std::string, std::uint64_t> statement_ids_;
     std::uint64_t next_statement_id_ = 0;
     std::set<Session*> sessions_;

@@ -24,6 +24,7 @@ namespace pgmosaic::coordinator {
 struct PreparedStatement {
     std::string sql;
     std::vector<Oid> types;  ///< as the client declared them
+    std::vector<std::string> sql_types;  ///< of PREPARE name (type, …)
     std::uint64_t id = 0;    ///< of text and types on this core's server connections
     bool named = false;
     planner::Planned planned;
@@ -52,8 +53,20 @@ struct Request {
     const std::vector<planner::Literal>& literals;
     const wire::Bind* bind = nullptr;  ///< null: simple protocol
     const PreparedStatement* prepared = nullptr;
+    bool alone = false;  ///< the only statement of its query string
     bool simple() const { return bind == nullptr; }
 };
+
+/// The statement failed and the client has been told already.
+struct StatementFailed {};
+
+/// Runs SQL on pgmosaic's own session of a shard, in a transaction of its own. Errors: throws the server's, 57P03.
+Task<backend::QueryResult> service_query(Core& core, ShardId shard, std::string database, std::string sql);
+
+/// Makes pgmosaic's own tables in every shard's copy of a database; repeatable.
+Task<> prepare_database(Core& core, std::string database);
+/// Reads the schema of a database from the home shard and publishes it.
+Task<std::shared_ptr<const planner::Catalog>> load_catalog(Core& core, std::shared_ptr<Database> database);
 
 /// A client's connection from its first byte to its last.
 ///
@@ -95,6 +108,15 @@ class Session {
     Task<Participant*> use_shard(ShardId shard, bool writes);
     /// The same for several shards; connections are leased in the order of shards.
     Task<std::vector<Participant*>> use_shards(const std::vector<ShardId>& shards, bool writes);
+    /// The session keeps this shard's server session to its end: it has state that cannot move.
+    Task<> pin(ShardId shard);
+    /// Answers to what put_prelude() put in front are skipped before the statement's own.
+    void start_relay(Participant& participant);
+    Relay& relay() { return relay_; }
+    static void put_bound(backend::Connection& connection, std::string_view sql, const wire::Bind& bind,
+                          const std::vector<Oid>& types, bool describe);
+    /// Throws what a lost server means for the statement, unless it may be run `again`.
+    void on_connection_lost(bool writes, bool again);
     /// Gives back what use_shard() leased outside of a transaction.
     void release_statement_leases();
     /// Makes an open transaction of what was autocommit, so that several shards commit together. Returns true if the caller
@@ -119,8 +141,7 @@ class Session {
     Task<backend::QueryResult> query_shard(ShardId shard, std::string sql, bool writes);
     /// Runs SQL on pgmosaic's own session, in a transaction of its own.
     Task<backend::QueryResult> query_service(ShardId shard, std::string sql, std::string database = {});
-    /// Sends the same statement to all shards, home first; the client sees home's answer.
-    Task<> refresh_environment(bool force = false);
+    Task<> refresh_environment();
     void schema_changed();
 
     /// Room for answers: the client, or the portal that keeps rows for later.
@@ -150,26 +171,45 @@ class Session {
 
     // simple.cc
     Task<> simple_query(std::string_view sql);
-    Task<> run_statements(const planner::Planned& planned, std::string_view sql);
-    Task<> run_simple(const Request& request);
+    Task<> run_statements(const planner::PlannedText& text, std::string_view sql);
 
     // statement.cc: one statement, either protocol
     Task<> run_statement(const Request& request);
-    Task<> run_local(const Request& request);
-    Task<> run_transaction_verb(const planner::Statement& statement);
-    Task<> run_set(const Request& request);
+    Task<> run_plan(const Request& request);
     Task<> run_route(const Request& request, ShardId shard);
-    Task<> run_on_home(const Request& request, std::string sql);
-    ShardId any_shard();
-    /// The shard a route leads to; nullopt: its `otherwise` decides.
+    Task<> send_and_relay(const Request& request, Participant& participant, ShardId shard, std::string_view sql);
     std::optional<ShardId> resolve(const planner::Route& route, const Request& request) const;
     const planner::Statement& effective(const planner::Statement& statement, const Request& request,
                                         std::optional<ShardId>& shard);
     void check_statement(const planner::Statement& statement) const;
+    void check_not_failed() const;
+    ShardId any_owner(GroupId group) const;
+    static bool is_ascii(std::string_view bytes);
+    std::string shard_context(const planner::Statement& statement, ShardId shard) const;
+    Task<backend::Lease> lease(ShardId shard);
+    Task<Participant*> join(ShardId shard);
+    void put_prelude(Participant& participant);
 
-    // settings.cc
+    // local.cc: what needs no plan
+    Task<> run_local(const Request& request);
+    Task<> run_transaction_verb(const planner::Statement& statement);
+    Task<> run_savepoint(const planner::Statement& statement);
+    Task<> run_set(const Request& request);
+    Task<> run_set_local(const Request& request);
+    Task<> run_reset_all(const std::string& tag);
+    Task<> run_discard(const Request& request);
+    Task<> run_sql_prepare(const Request& request);
+    Task<> run_sql_execute(const Request& request);
+    void run_sql_deallocate(const Request& request);
+    Task<> on_all_participants(std::string sql);
     Task<> after_settings_change(const std::string& name);
-    std::string prelude(Participant& participant, bool join);
+    Task<> refresh_identity();
+    bool environment_changed_since(std::uint64_t catalog_version) const;
+
+    // commit.cc
+    Task<> commit_one(Participant& writer);
+    Task<> commit_several(std::vector<Participant*> writers);
+    Task<> end_transaction(bool committed);
 
     // extended.cc
     Task<> on_parse(std::string_view body);
@@ -178,15 +218,28 @@ class Session {
     Task<> on_execute(std::string_view body);
     Task<> on_close(std::string_view body);
     Task<> on_sync();
+    Task<> on_sync_pipeline();
     Task<> on_flush();
     Task<> drain();
     Task<> replan(PreparedStatement& statement);
     Task<Participant*> pipeline_to(ShardId shard, bool writes);
+    Task<> leave_pipeline();
     void local_answer(std::string bytes);
-    void put_parse(Participant& participant, const PreparedStatement& statement, bool forward);
+    void put_parse(Participant& participant, const PreparedStatement& statement);
+    void put_bind(Participant& participant, const std::string& name, const Portal& portal);
+    void forget_server_statements(backend::Connection& connection);
+    bool wants_description(const planner::Statement& statement) const;
+    bool core_knows(const PreparedStatement& statement) const;
+    void check_parameter_count(const PreparedStatement& prepared, const wire::Bind& bind) const;
+    void check_statement_in_pipeline(const planner::Statement& statement) const;
+    Task<> describe_portal(const std::string& name);
+    Task<std::shared_ptr<const Description>> describe_any(const PreparedStatement& statement);
     Task<> execute_own(Portal& portal, std::int32_t rows_max);
+    void hand_out(Portal& portal, std::int32_t rows_max);
     void describe_fields(std::string& out, const Description& description, const wire::Bind* bind) const;
     PreparedPointer find_prepared(std::string_view name) const;
+
+    static constexpr std::size_t kServerStatementsMax = 500;
 
     Core& core_;
     ClientStream client_;
@@ -206,7 +259,8 @@ class Session {
     std::map<ShardId, backend::Lease> pinned_;  ///< server sessions with state that cannot move
     Relay relay_;
     planner::Planned planned_;  ///< reused by simple queries
-    std::string* answer_ = nullptr;
+    std::string* answer_ = nullptr;  ///< where answers go instead of the client
+    bool answer_kept_ = false;
     bool busy_ = false;
     bool stopping_ = false;
     bool terminated_ = false;
@@ -219,6 +273,8 @@ class Session {
     std::optional<ShardId> pipeline_shard_;
     bool pipeline_executed_ = false;
     SettingsPointer startup_settings_;
+    bool identity_stale_ = true;  ///< role, search_path or encoding may have changed
+    bool ready_sent_ = false;  ///< the server's ReadyForQuery has gone to the client
     bool consumed_ = false;    ///< the message in hand has left the buffer already
     bool committing_ = false;  ///< COMMIT may have been sent: no cancel is forwarded
     bool cancelled_ = false;

@@ -15,12 +15,14 @@ namespace pgmosaic::coordinator {
 /// A server session that takes part in a client's statement or transaction.
 struct Participant {
     backend::Lease lease;
+    backend::Lease* pinned = nullptr;  ///< instead of `lease`: the session keeps this server session
     bool began = false;               ///< a transaction block is open on it (or its BEGIN waits to be sent)
     bool wrote = false;               ///< may hold locks, a transaction id, or rows of ours: it is prepared, not just ended
     SettingsPointer settings_before;  ///< what the server session falls back to when the block is rolled back
     int ready_to_skip = 0;            ///< answers of queries put in front, before the statement's own
 
-    backend::Connection& connection() const { return *lease; }
+    ShardId shard() const { return pinned != nullptr ? pinned->shard() : lease.shard(); }
+    backend::Connection& connection() const { return pinned != nullptr ? **pinned : *lease; }
 };
 
 /// What a client's transaction has touched, and what must be said to servers that join it later. Deciding is here; talking

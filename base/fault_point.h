@@ -1,0 +1,9 @@
+#pragma once
+
+namespace pgmosaic {
+
+/// Ends the process with SIGKILL if the environment names this step (PGMOSAIC_FAULT=commit:after_prepare): fault tests stop
+/// an exchange exactly there. Costs one load otherwise.
+void fault_point(const char* step);
+
+}  // namespace pgmosaic

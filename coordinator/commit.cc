@@ -1,0 +1,165 @@
+#include <algorithm>
+
+#include "base/fault_point.h"
+#include "base/log.h"
+#include "coordinator/decision.h"
+#include "coordinator/recovery.h"
+#include "coordinator/session.h"
+
+/// The end of a transaction: docs/transaction_path.md, PROTOCOLS section 1.
+namespace pgmosaic::coordinator {
+
+namespace {
+
+Error rolled_back(const Error& cause) {
+    Error error = cause;
+    if (error.code == sqlstate::kConnectionFailure) {
+        error.code = sqlstate::kSerializationFailure;
+        error.detail = error.message + ".";
+        error.message = "the transaction is rolled back: the server of a shard was lost";
+        error.hint = "Run the transaction again.";
+    }
+    return error;
+}
+
+Error outcome_unknown() {
+    return Error{.code = sqlstate::kTransactionResolutionUnknown,
+                 .message = "the outcome of COMMIT is not known",
+                 .detail = "The connection to the shard was lost after COMMIT was sent.",
+                 .hint = "Look for the effect of the transaction before you run it again."};
+}
+
+/// PREPARE TRANSACTION on one participant; what came of it is left in `failure`.
+Task<> prepare_on(Participant& participant, std::string gid, std::optional<Error>& failure) {
+    auto result = co_await backend::run_query(participant.connection(), "PREPARE TRANSACTION '" + gid + "'", Deadline::after(60s));
+    if (!result) {
+        failure = result.error();
+    } else if (result->tag != "PREPARE TRANSACTION") {
+        failure = Error{.code = sqlstate::kInFailedSqlTransaction, .message = "a shard rolled the transaction back"};
+    } else if (result->unreplicated) {
+        failure = Error{.code = sqlstate::kSerializationFailure,
+                        .message = "the transaction is rolled back: a standby did not acknowledge its preparation"};
+    }
+}
+
+}  // namespace
+
+Task<> Session::barrier(ShardId shard) { co_await barrier_on(core_, shard, database_name_); }
+
+Task<> Session::commit() {
+    if (!transaction_.open()) co_return;
+    if (transaction_.failed()) {
+        co_await rollback();
+        co_return;
+    }
+    std::vector<Participant*> writers;
+    for (auto& [shard, participant] : transaction_.participants()) {
+        if (participant.wrote && participant.began) writers.push_back(&participant);
+    }
+    std::optional<Error> failure;
+    try {
+        if (writers.size() > 1) co_await commit_several(writers);
+        else if (writers.size() == 1) co_await commit_one(*writers.front());
+    } catch (const PgError& error) {
+        failure = error.error();
+    }
+    committing_ = false;
+    if (failure) {
+        co_await rollback();
+        throw PgError(*failure);
+    }
+    // Those that only read are ended last: until then nobody may have seen that the writers were through (PROTOCOLS 1.4).
+    for (auto& [shard, participant] : transaction_.participants()) {
+        if (participant.wrote || !participant.began || participant.connection().broken) continue;
+        const auto result = co_await backend::run_query(participant.connection(), "COMMIT", Deadline::after(10s));
+        if (!result) participant.connection().broken = true;
+    }
+    co_await end_transaction(true);
+}
+
+Task<> Session::commit_one(Participant& writer) {
+    if (writer.ready_to_skip > 0) {
+        start_relay(writer);
+        co_await relay_.drain(writer.connection(), client_);
+    }
+    committing_ = true;
+    const auto result = co_await backend::run_query(writer.connection(), "COMMIT", Deadline::never());
+    if (!result) {
+        if (result.error().code == sqlstate::kConnectionFailure && writer.connection().broken) throw PgError(outcome_unknown());
+        throw PgError(result.error());
+    }
+    writer.began = false;
+    if (result->tag != "COMMIT") {
+        throw PgError(Error{.code = sqlstate::kInFailedSqlTransaction, .message = "the shard rolled the transaction back"});
+    }
+    if (result->unreplicated) co_await barrier(writer.shard());
+}
+
+/// PREPARE on all but the last agent, whose COMMIT carries the decision; then COMMIT PREPARED on the others.
+Task<> Session::commit_several(std::vector<Participant*> writers) {
+    for (Participant* writer : writers) {
+        if (writer->ready_to_skip == 0) continue;
+        start_relay(*writer);
+        co_await relay_.drain(writer->connection(), client_);
+    }
+    // What cannot be prepared (temporary tables, NOTIFY) lives on a pinned server session, or at home: it commits last.
+    const auto last = std::find_if(writers.begin(), writers.end(), [](const Participant* p) { return p->pinned != nullptr; });
+    Participant& agent = last == writers.end() ? *writers.front() : **last;
+    const std::string nonce = make_nonce();
+    const std::string gid = core_.cluster().new_gid(agent.shard(), proof_of(nonce));
+    struct Settle {  // once it is not ours any more, recovery may take it up
+        Cluster& cluster;
+        const std::string& gid;
+        ~Settle() { cluster.settled(gid); }
+    } settle{core_.cluster(), gid};
+
+    std::vector<Participant*> others;
+    std::string names;
+    for (Participant* writer : writers) {
+        if (writer != &agent) others.push_back(writer);
+        names += (names.empty() ? "" : ",") + shard_name(writer->shard());
+    }
+    fault_point("commit:before_prepare");
+    std::vector<std::optional<Error>> failures(others.size());
+    {
+        TaskGroup group(co_await asio::this_coro::executor);
+        for (std::size_t i = 0; i < others.size(); ++i) group.spawn(prepare_on(*others[i], gid, failures[i]));
+        co_await group.join();
+    }
+    std::vector<ShardId> shards;
+    for (Participant* other : others) {
+        shards.push_back(other->shard());
+        other->began = false;
+    }
+    fault_point("commit:after_prepare");
+    for (const auto& failure : failures) {
+        if (!failure) continue;
+        // No yes was written and none will be: presumed abort.
+        co_await finish_prepared(core_, shards, gid, database_name_, false);
+        throw PgError(rolled_back(*failure));
+    }
+
+    committing_ = true;
+    const auto decided = co_await backend::run_query(agent.connection(), decide_yes_sql(gid, nonce, names), Deadline::never());
+    fault_point("commit:after_decision");
+    Verdict verdict = Verdict::kYes;
+    if (!decided || decided->tag != "COMMIT") {
+        if (decided) agent.began = false;
+        // An error without a lost connection means that nothing was committed; otherwise the decision shard knows.
+        verdict = Verdict::kNo;
+        if (agent.connection().broken) verdict = co_await settle_decision(core_, gid, database_name_);
+    } else {
+        agent.began = false;
+        if (decided->unreplicated) co_await barrier(agent.shard());
+    }
+    if (verdict == Verdict::kUnknown) throw PgError(outcome_unknown());
+    co_await finish_prepared(core_, shards, gid, database_name_, verdict == Verdict::kYes);
+    fault_point("commit:after_phase_two");
+    if (verdict == Verdict::kNo) {
+        throw PgError(!decided ? rolled_back(decided.error())
+                               : Error{.code = sqlstate::kSerializationFailure, .message = "the transaction is rolled back"});
+    }
+    forget_decision(core_, agent.shard(), gid, database_name_);
+}
+
+}  // namespace pgmosaic::coordinator

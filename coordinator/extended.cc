@@ -1,0 +1,495 @@
+#include <charconv>
+
+#include "coordinator/execute.h"
+#include "coordinator/session.h"
+
+/// The extended query protocol. Messages whose target is one shard are put into that server session's output as they come and
+/// are sent together at Flush or Sync; everything else first lets those finish ("drain").
+namespace pgmosaic::coordinator {
+
+using planner::PlanKind;
+
+namespace {
+
+constexpr std::size_t kPipelineBytesMax = 65536;
+
+bool parameters_are_keys(const planner::Statement& statement) {
+    for (const planner::KeyAlternatives& key : statement.route.keys) {
+        for (const planner::ValueRef& value : key) {
+            if (value.from == planner::ValueRef::From::kParameter) return true;
+        }
+    }
+    return false;
+}
+
+Error no_statement(std::string_view name) {
+    return Error{.code = sqlstate::kInvalidSqlStatementName,
+                 .message = name.empty() ? "unnamed prepared statement does not exist"
+                                         : "prepared statement \"" + std::string(name) + "\" does not exist"};
+}
+
+}  // namespace
+
+PreparedPointer Session::find_prepared(std::string_view name) const {
+    if (name.empty()) {
+        if (!unnamed_) throw PgError(no_statement(name));
+        return unnamed_;
+    }
+    const auto found = prepared_.find(std::string(name));
+    if (found == prepared_.end()) throw PgError(no_statement(name));
+    return found->second;
+}
+
+/// Takes its turn behind what the server still owes.
+void Session::local_answer(std::string bytes) {
+    if (relay_.idle()) client_.out() += bytes;
+    else relay_.expect({.kind = Expect::Kind::kLocal, .bytes = std::move(bytes)});
+}
+
+Task<> Session::on_parse(std::string_view body) {
+    const wire::Parse parse = wire::read_parse(body);
+    if (!parse.name.empty() && prepared_.contains(std::string(parse.name))) {
+        throw PgError(Error{.code = sqlstate::kDuplicatePreparedStatement,
+                            .message = "prepared statement \"" + std::string(parse.name) + "\" already exists"});
+    }
+    auto statement = std::make_shared<PreparedStatement>();
+    statement->sql = parse.sql;
+    statement->types = wire::read_types(parse.types);
+    statement->named = !parse.name.empty();
+    std::string key = statement->sql;
+    key += '\0';
+    key += parse.types;
+    statement->id = core_.statement_id(key);
+    co_await replan(*statement);
+    const planner::PlannedText& text = *statement->planned.text;
+    if (text.syntax_error) {
+        check_not_failed();
+        throw PgError(*text.syntax_error);
+    }
+    if (text.statements.size() > 1) {
+        throw PgError(Error{.code = sqlstate::kSyntaxError,
+                            .message = "cannot insert multiple commands into a prepared statement"});
+    }
+    if (!text.statements.empty()) {
+        const planner::Statement& planned = text.statements.front();
+        const bool ends = planned.verb == planner::TransactionVerb::kCommit || planned.verb == planner::TransactionVerb::kRollback ||
+                          planned.verb == planner::TransactionVerb::kRollbackTo;
+        if (!ends) check_not_failed();
+        // PostgreSQL judges names and types at Parse, so we ask it, once per text, unless the message goes to it anyway.
+        if (planned.plan == PlanKind::kRefuse) throw PgError(*planned.refusal);
+        if (wants_description(planned) && !(planned.plan == PlanKind::kRoute && !statement->named && !parameters_are_keys(planned))) {
+            if (!core_knows(*statement)) co_await drain();
+            statement->description = co_await describe(statement->sql, statement->types);
+        }
+    }
+    if (parse.name.empty()) unnamed_ = statement;
+    else prepared_[std::string(parse.name)] = statement;
+    std::string complete;
+    wire::write_empty(complete, '1');
+    local_answer(std::move(complete));
+}
+
+bool Session::wants_description(const planner::Statement& statement) const {
+    if (transaction_.failed()) return false;
+    switch (statement.plan) {
+        case PlanKind::kLocal:
+        case PlanKind::kBroadcast:
+        case PlanKind::kCopyIn:
+        case PlanKind::kCopyOut:
+        case PlanKind::kAdmin:
+        case PlanKind::kRefuse: return false;
+        default: return statement.admin_views.empty();
+    }
+}
+
+bool Session::core_knows(const PreparedStatement& statement) const { return statement.description != nullptr; }
+
+/// Plans the text again if the schema or the session's search path has changed since.
+Task<> Session::replan(PreparedStatement& statement) {
+    if (environment_catalog_ == 0 || identity_stale_ || environment_catalog_ != database_->version()) {
+        co_await drain();
+        co_await refresh_environment();
+    }
+    if (statement.environment == environment_.fingerprint && statement.planned.text) co_return;
+    core_.planner(database_name_).plan(statement.sql, environment_, statement.planned);
+    statement.environment = environment_.fingerprint;
+    statement.description.reset();
+}
+
+Task<> Session::on_bind(std::string_view body) {
+    Portal portal;
+    portal.bind_body = body;
+    wire::read_bind(portal.bind_body, portal.bind);
+    portal.statement = find_prepared(portal.bind.statement);
+    const std::string name(portal.bind.portal);
+    if (!name.empty() && portals_.contains(name)) {
+        throw PgError(Error{.code = sqlstate::kDuplicateCursor, .message = "cursor \"" + name + "\" already exists"});
+    }
+    PreparedStatement& prepared = *portal.statement;
+    co_await replan(prepared);
+    const auto& statements = prepared.planned.text->statements;
+    if (!statements.empty()) {
+        const planner::Statement& statement = statements.front();
+        check_statement_in_pipeline(statement);
+        if (prepared.description == nullptr && wants_description(statement) && (prepared.named || parameters_are_keys(statement))) {
+            co_await drain();
+            prepared.description = co_await describe(prepared.sql, prepared.types);
+        }
+        check_parameter_count(prepared, portal.bind);
+        std::optional<ShardId> shard;
+        const Request request{statement, prepared.sql, prepared.planned.literals, &portal.bind, &prepared};
+        if (statement.plan == PlanKind::kRoute && statement.admin_views.empty() && !statement.pins) {
+            effective(statement, request, shard);
+        }
+        if (shard) {
+            Participant* participant = co_await pipeline_to(*shard, statement.writes);
+            if (statement.runs_user_code) participant->connection().dirty = true;
+            relay_.error_context = shard_context(statement, *shard);
+            put_parse(*participant, prepared);
+            put_bind(*participant, name, portal);
+            portal.shard = shard;
+        }
+    }
+    if (!portal.shard) {
+        std::string complete;
+        wire::write_empty(complete, '2');
+        local_answer(std::move(complete));
+    }
+    portal.bind.portal = {};
+    auto& kept = portals_[name] = std::move(portal);
+    // The views in `bind` point into bind_body, which has moved.
+    wire::read_bind(kept.bind_body, kept.bind);
+}
+
+void Session::check_parameter_count(const PreparedStatement& prepared, const wire::Bind& bind) const {
+    if (!prepared.description || prepared.description->parameters.size() == bind.values.size()) return;
+    throw PgError(Error{.code = sqlstate::kProtocolViolation,
+                        .message = "bind message supplies " + std::to_string(bind.values.size()) +
+                                   " parameters, but prepared statement \"" + std::string(bind.statement) + "\" requires " +
+                                   std::to_string(prepared.description->parameters.size())});
+}
+
+/// COMMIT and ROLLBACK pass in a failed transaction, refusals come at execution, all else is judged now.
+void Session::check_statement_in_pipeline(const planner::Statement& statement) const {
+    if (statement.plan != PlanKind::kRefuse) check_statement(statement);
+}
+
+/// The server session that the messages of this pipeline go to. Another one than before: what has run becomes the first part
+/// of one transaction over both.
+Task<Participant*> Session::pipeline_to(ShardId shard, bool writes) {
+    if (pipeline_ != nullptr && pipeline_shard_ == shard) {
+        pipeline_->wrote = pipeline_->wrote || writes;
+        co_return pipeline_;
+    }
+    if (pipeline_ != nullptr) co_await leave_pipeline();
+    if (skip_until_sync_) throw StatementFailed{};
+    pipeline_ = co_await use_shard(shard, writes);
+    pipeline_shard_ = shard;
+    relay_.reset();
+    for (; pipeline_->ready_to_skip > 0; --pipeline_->ready_to_skip) relay_.expect({.forward = false});
+    co_return pipeline_;
+}
+
+/// Statements that ran outside of a block get one around them after the fact: BEGIN within a pipeline takes what came
+/// before it into its transaction.
+Task<> Session::leave_pipeline() {
+    if (!transaction_.open() && pipeline_executed_) {
+        backend::Connection& connection = pipeline_->connection();
+        wire::write_parse(connection.out(), "", "BEGIN", {});
+        wire::FrameWriter(connection.out(), 'B').cstring("").cstring("").int16(0).int16(0).int16(0);
+        wire::write_execute(connection.out(), "", 0);
+        connection.unnamed_statement = 0;
+        relay_.expect({.kind = Expect::Kind::kParse, .forward = false});
+        relay_.expect({.kind = Expect::Kind::kBind, .forward = false});
+        relay_.expect({.kind = Expect::Kind::kExecute, .forward = false});
+        co_await drain();
+        if (skip_until_sync_) throw StatementFailed{};
+        // A Sync ends the pipeline on this server only: the block stays open.
+        wire::write_sync(connection.out());
+        relay_.expect({.kind = Expect::Kind::kSync, .forward = false});
+        co_await relay_.drain(connection, client_);
+        transaction_.begin(Transaction::Mode::kImplicit, "BEGIN", settings_);
+        Participant& moved = transaction_.add(*pipeline_shard_, std::move(pipeline_->lease));
+        moved.pinned = pipeline_->pinned;
+        moved.began = true;
+        moved.wrote = pipeline_->wrote;
+        moved.settings_before = settings_;
+        statement_leases_.erase(*pipeline_shard_);
+    } else {
+        co_await drain();
+        if (skip_until_sync_) throw StatementFailed{};
+        if (pipeline_ != nullptr && transaction_.open()) {
+            wire::write_sync(pipeline_->connection().out());
+            relay_.expect({.kind = Expect::Kind::kSync, .forward = false});
+            co_await relay_.drain(pipeline_->connection(), client_);
+        }
+    }
+    pipeline_ = nullptr;
+    pipeline_executed_ = false;
+    if (!transaction_.open()) release_statement_leases();
+}
+
+void Session::put_parse(Participant& participant, const PreparedStatement& prepared) {
+    backend::Connection& connection = participant.connection();
+    const planner::Statement& statement = prepared.planned.text->statements.front();
+    const std::string_view sql = statement.rewritten.empty() ? std::string_view(prepared.sql) : std::string_view(statement.rewritten);
+    if (prepared.named) {
+        if (connection.prepared.contains(prepared.id)) return;
+        // A bound on what a server session remembers for us; forgotten ones are prepared again when needed.
+        if (connection.prepared.size() >= kServerStatementsMax) forget_server_statements(connection);
+        std::string name = "pgm" + std::to_string(prepared.id);
+        wire::write_parse(connection.out(), name, sql, prepared.types);
+        connection.prepared.emplace(prepared.id, std::move(name));
+    } else {
+        if (connection.unnamed_statement == prepared.id) return;
+        wire::write_parse(connection.out(), "", sql, prepared.types);
+        connection.unnamed_statement = prepared.id;
+    }
+    relay_.expect({.kind = Expect::Kind::kParse, .forward = false});
+}
+
+void Session::forget_server_statements(backend::Connection& connection) {
+    for (const auto& [id, name] : connection.prepared) {
+        wire::write_close(connection.out(), 'S', name);
+        relay_.expect({.kind = Expect::Kind::kClose, .forward = false});
+    }
+    connection.prepared.clear();
+}
+
+void Session::put_bind(Participant& participant, const std::string& name, const Portal& portal) {
+    backend::Connection& connection = participant.connection();
+    const std::string_view statement =
+        portal.statement->named ? std::string_view(connection.prepared.at(portal.statement->id)) : std::string_view{};
+    wire::FrameWriter(connection.out(), 'B').cstring(name).cstring(statement).bytes(portal.bind.tail);
+    relay_.expect({.kind = Expect::Kind::kBind});
+}
+
+Task<> Session::on_describe(std::string_view body) {
+    wire::Reader reader(body);
+    const char what = static_cast<char>(reader.byte());
+    const std::string name(reader.cstring());
+    reader.expect_end();
+    if (what == 'P') {
+        co_await describe_portal(name);
+        co_return;
+    }
+    const PreparedPointer statement = find_prepared(name);
+    co_await replan(*statement);
+    if (!statement->description) {
+        co_await drain();
+        if (skip_until_sync_) co_return;
+        statement->description = co_await describe_any(*statement);
+    }
+    std::string out;
+    {
+        wire::FrameWriter frame(out, 't');
+        frame.int16(static_cast<std::int32_t>(statement->description->parameters.size()));
+        for (Oid type : statement->description->parameters) frame.int32(type);
+    }
+    describe_fields(out, *statement->description, nullptr);
+    local_answer(std::move(out));
+}
+
+Task<> Session::describe_portal(const std::string& name) {
+    const auto found = portals_.find(name);
+    if (found == portals_.end()) {
+        throw PgError(Error{.code = sqlstate::kInvalidCursorName, .message = "portal \"" + name + "\" does not exist"});
+    }
+    Portal& portal = found->second;
+    if (portal.shard && pipeline_ != nullptr && pipeline_shard_ == portal.shard) {
+        wire::write_describe(pipeline_->connection().out(), 'P', name);
+        relay_.expect({.kind = Expect::Kind::kDescribe});
+        co_return;
+    }
+    PreparedStatement& statement = *portal.statement;
+    if (!statement.description) {
+        co_await drain();
+        if (skip_until_sync_) co_return;
+        statement.description = co_await describe_any(statement);
+    }
+    std::string out;
+    describe_fields(out, *statement.description, &portal.bind);
+    local_answer(std::move(out));
+}
+
+/// PostgreSQL's own description, or ours for what PostgreSQL does not know.
+Task<std::shared_ptr<const Description>> Session::describe_any(const PreparedStatement& prepared) {
+    const auto& statements = prepared.planned.text->statements;
+    if (!statements.empty()) {
+        const planner::Statement& statement = statements.front();
+        if (statement.plan == PlanKind::kAdmin) co_return admin_description(statement);
+        if (!statement.admin_views.empty()) {
+            const std::vector<planner::Literal> none;
+            const Request request{statement, prepared.sql, prepared.planned.literals};
+            co_return co_await describe(co_await admin_view_sql(*this, request), prepared.types);
+        }
+        if (!wants_description(statement) || statement.plan == PlanKind::kLocal) co_return std::make_shared<Description>();
+    } else {
+        co_return std::make_shared<Description>();
+    }
+    co_return co_await describe(prepared.sql, prepared.types);
+}
+
+void Session::describe_fields(std::string& out, const Description& description, const wire::Bind* bind) const {
+    if (!description.returns_rows) {
+        wire::write_empty(out, 'n');
+        return;
+    }
+    std::vector<wire::Field> fields = description.fields;
+    for (std::size_t i = 0; bind != nullptr && i < fields.size(); ++i) fields[i].format = bind->result_format(i);
+    wire::write_row_description(out, fields);
+}
+
+Task<> Session::on_execute(std::string_view body) {
+    wire::Reader reader(body);
+    const std::string name(reader.cstring());
+    const std::int32_t rows_max = reader.int32();
+    reader.expect_end();
+    const auto found = portals_.find(name);
+    if (found == portals_.end()) {
+        throw PgError(Error{.code = sqlstate::kInvalidCursorName, .message = "portal \"" + name + "\" does not exist"});
+    }
+    Portal& portal = found->second;
+    if (portal.shard) {
+        Participant* participant = co_await pipeline_to(*portal.shard, false);
+        wire::write_execute(participant->connection().out(), name, rows_max);
+        relay_.expect({.kind = Expect::Kind::kExecute});
+        pipeline_executed_ = true;
+        const auto& statement = portal.statement->planned.text->statements.front();
+        if (statement.changes_catalog) {
+            co_await drain();
+            if (!skip_until_sync_) schema_changed();
+        }
+        if (participant->connection().out().size() > kPipelineBytesMax) co_await drain();
+        co_return;
+    }
+    co_await execute_own(portal, rows_max);
+}
+
+/// What no single server session runs: several shards, ours, or the session's own state.
+Task<> Session::execute_own(Portal& portal, std::int32_t rows_max) {
+    if (pipeline_ != nullptr) co_await leave_pipeline();
+    else co_await drain();
+    if (skip_until_sync_) co_return;
+    const auto& statements = portal.statement->planned.text->statements;
+    if (statements.empty()) {
+        wire::write_empty(client_.out(), 'I');
+        co_return;
+    }
+    if (!portal.started) {
+        portal.started = true;
+        const planner::Statement& statement = statements.front();
+        if (!portal.statement->description && wants_description(statement)) {
+            portal.statement->description = co_await describe(portal.statement->sql, portal.statement->types);
+        }
+        // With a row limit the answer is kept and handed out piece by piece.
+        answer_ = rows_max > 0 && statement.returns_rows ? &portal.rows : nullptr;
+        answer_kept_ = answer_ != nullptr;
+        const Request request{statement, portal.statement->sql, portal.statement->planned.literals, &portal.bind,
+                              portal.statement.get()};
+        co_await run_statement(request);
+        const bool kept = answer_kept_;
+        answer_ = nullptr;
+        answer_kept_ = false;
+        if (!kept) {
+            portal.done = true;
+            co_return;
+        }
+    }
+    if (portal.done) {
+        wire::write_command_complete(client_.out(), "SELECT 0");
+        co_return;
+    }
+    hand_out(portal, rows_max);
+}
+
+void Session::hand_out(Portal& portal, std::int32_t rows_max) {
+    std::int32_t count = 0;
+    while (portal.rows_offset < portal.rows.size()) {
+        const auto frame = wire::next_frame(std::string_view(portal.rows).substr(portal.rows_offset));
+        if (frame->type != 'D') break;
+        if (rows_max > 0 && count == rows_max) {
+            wire::write_empty(client_.out(), 's');
+            return;
+        }
+        client_.out() += frame->whole;
+        portal.rows_offset += frame->whole.size();
+        ++count;
+    }
+    client_.out() += std::string_view(portal.rows).substr(portal.rows_offset);
+    portal.done = true;
+}
+
+Task<> Session::on_close(std::string_view body) {
+    wire::Reader reader(body);
+    const char what = static_cast<char>(reader.byte());
+    const std::string name(reader.cstring());
+    reader.expect_end();
+    if (what == 'S') {
+        if (name.empty()) unnamed_.reset();
+        else prepared_.erase(name);
+    } else {
+        const auto found = portals_.find(name);
+        if (found != portals_.end() && found->second.shard && pipeline_ != nullptr && pipeline_shard_ == found->second.shard) {
+            wire::write_close(pipeline_->connection().out(), 'P', name);
+            relay_.expect({.kind = Expect::Kind::kClose});
+            portals_.erase(found);
+            co_return;
+        }
+        if (found != portals_.end()) portals_.erase(found);
+    }
+    std::string complete;
+    wire::write_empty(complete, '3');
+    local_answer(std::move(complete));
+}
+
+/// Lets the server answer what it owes, without ending the pipeline.
+Task<> Session::drain() {
+    if (pipeline_ == nullptr || relay_.idle()) co_return;
+    wire::write_flush(pipeline_->connection().out());
+    co_await relay_.drain(pipeline_->connection(), client_);
+    if (relay_.failed()) {
+        skip_until_sync_ = true;
+        transaction_.fail();
+    }
+}
+
+Task<> Session::on_flush() {
+    co_await drain();
+    co_await client_.flush();
+}
+
+/// The end of a pipeline: what ran outside of a block is committed now.
+Task<> Session::on_sync() {
+    co_await on_sync_pipeline();
+    if (transaction_.mode() == Transaction::Mode::kImplicit) {
+        if (transaction_.failed()) co_await rollback();
+        else co_await commit();
+    }
+    if (!ready_sent_) ready();
+    ready_sent_ = false;
+}
+
+Task<> Session::on_sync_pipeline() {
+    const bool forward = !transaction_.open();
+    if (pipeline_ != nullptr) {
+        wire::write_sync(pipeline_->connection().out());
+        relay_.expect({.kind = Expect::Kind::kSync, .forward = false, .forward_ready = forward});
+        co_await relay_.drain(pipeline_->connection(), client_);
+        if (relay_.failed()) transaction_.fail();
+        ready_sent_ = forward;
+        pipeline_ = nullptr;
+        pipeline_executed_ = false;
+    }
+    skip_until_sync_ = false;
+    if (!transaction_.open()) {
+        portals_.clear();
+        release_statement_leases();
+    } else if (transaction_.mode() == Transaction::Mode::kExplicit) {
+        portals_.erase("");
+    }
+}
+
+Task<> Session::on_input_exhausted() { co_return; }
+
+}  // namespace pgmosaic::coordinator

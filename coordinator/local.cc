@@ -1,0 +1,321 @@
+#include <algorithm>
+
+#include "coordinator/execute.h"
+#include "coordinator/login.h"
+#include "coordinator/session.h"
+
+namespace pgmosaic::coordinator {
+
+using planner::Command;
+using planner::TransactionVerb;
+
+namespace {
+
+Error warning(SqlState code, std::string message) {
+    return Error{.code = code, .message = std::move(message), .severity = "WARNING"};
+}
+
+Error only_in_block(const std::string& what) {
+    return Error{.code = sqlstate::kNoActiveSqlTransaction, .message = what + " can only be used in transaction blocks"};
+}
+
+}  // namespace
+
+Task<> Session::run_local(const Request& request) {
+    const planner::Statement& statement = request.statement;
+    switch (statement.command) {
+        case Command::kEmpty: wire::write_empty(answer(), 'I'); break;
+        case Command::kTransaction: co_await run_transaction_verb(statement); break;
+        case Command::kSet:
+        case Command::kReset: co_await run_set(request); break;
+        case Command::kDiscard: co_await run_discard(request); break;
+        case Command::kPrepare: co_await run_sql_prepare(request); break;
+        case Command::kExecute: co_await run_sql_execute(request); break;
+        case Command::kDeallocate: run_sql_deallocate(request); break;
+        default:
+            throw PgError(refusal("this statement is not available through the endpoint yet", statement.reason));
+    }
+}
+
+// ---------------------------------------------------------------- transactions
+
+Task<> Session::run_transaction_verb(const planner::Statement& statement) {
+    const bool in_block = transaction_.mode() == Transaction::Mode::kExplicit;
+    std::string tag = statement.tag;
+    switch (statement.verb) {
+        case TransactionVerb::kBegin:
+            if (in_block) {
+                wire::write_notice(client_.out(), warning(sqlstate::kActiveSqlTransaction, "there is already a transaction in progress"));
+            } else if (transaction_.open()) {
+                if (!statement.argument.empty()) co_await on_all_participants("SET TRANSACTION " + statement.argument);
+                transaction_.make_explicit();
+            } else {
+                transaction_.begin(Transaction::Mode::kExplicit,
+                                   statement.argument.empty() ? "BEGIN" : "BEGIN " + statement.argument, settings_);
+            }
+            break;
+        case TransactionVerb::kCommit:
+        case TransactionVerb::kRollback: {
+            const bool commits = statement.verb == TransactionVerb::kCommit;
+            if (!in_block && statement.chain) throw PgError(only_in_block(tag + " AND CHAIN"));
+            const std::string begin_sql = transaction_.begin_sql();
+            if (!in_block) {
+                wire::write_notice(client_.out(), warning(sqlstate::kNoActiveSqlTransaction, "there is no transaction in progress"));
+            }
+            if (commits && !transaction_.failed()) {
+                co_await commit();
+            } else {
+                if (commits) tag = "ROLLBACK";
+                co_await rollback();
+            }
+            if (statement.chain) transaction_.begin(Transaction::Mode::kExplicit, begin_sql, settings_);
+            break;
+        }
+        case TransactionVerb::kSavepoint:
+        case TransactionVerb::kRelease:
+        case TransactionVerb::kRollbackTo: co_await run_savepoint(statement); break;
+        case TransactionVerb::kPrepareTransaction:
+        case TransactionVerb::kCommitPrepared:
+        case TransactionVerb::kRollbackPrepared:
+        case TransactionVerb::kNone:
+            throw PgError(refusal("two-phase commit by clients is not supported",
+                                  "Transactions over several shards use it themselves.", "Use COMMIT."));
+    }
+    wire::write_command_complete(answer(), tag);
+}
+
+Task<> Session::run_savepoint(const planner::Statement& statement) {
+    if (transaction_.mode() != Transaction::Mode::kExplicit) throw PgError(only_in_block(statement.tag.starts_with("ROLLBACK") ? "ROLLBACK TO SAVEPOINT" : statement.tag == "RELEASE" ? "RELEASE SAVEPOINT" : "SAVEPOINT"));
+    auto& savepoints = transaction_.savepoints();
+    const std::string quoted = planner::quote_identifier(statement.name);
+    if (statement.verb == TransactionVerb::kSavepoint) {
+        co_await on_all_participants("SAVEPOINT " + quoted);
+        savepoints.push_back({statement.name, settings_});
+        co_return;
+    }
+    const auto found = std::find_if(savepoints.rbegin(), savepoints.rend(),
+                                    [&](const Transaction::Savepoint& s) { return s.name == statement.name; });
+    if (found == savepoints.rend()) {
+        throw PgError(Error{.code = sqlstate::kInvalidSavepoint, .message = "savepoint \"" + statement.name + "\" does not exist"});
+    }
+    const auto place = std::prev(found.base());
+    if (statement.verb == TransactionVerb::kRelease) {
+        co_await on_all_participants("RELEASE SAVEPOINT " + quoted);
+        savepoints.erase(place, savepoints.end());
+        co_return;
+    }
+    co_await on_all_participants("ROLLBACK TO SAVEPOINT " + quoted);
+    settings_ = place->settings;
+    // A server that joined later has other settings than we now believe: it is told all of them next time.
+    for (auto& [shard, participant] : transaction_.participants()) participant.settings_before.reset();
+    savepoints.erase(std::next(place), savepoints.end());
+    transaction_.recover();
+    if (transaction_.changed_catalog) schema_changed();
+    identity_stale_ = true;
+}
+
+Task<> Session::on_all_participants(std::string sql) {
+    std::optional<Error> failure;
+    for (auto& [shard, participant] : transaction_.participants()) {
+        if (participant.ready_to_skip > 0) {
+            start_relay(participant);
+            co_await relay_.drain(participant.connection(), client_);
+        }
+        const auto result = co_await backend::run_query(participant.connection(), sql, Deadline::never());
+        if (!result && !failure) failure = result.error();
+    }
+    if (failure) throw PgError(*failure);
+}
+
+Task<> Session::rollback() {
+    if (!transaction_.open()) co_return;
+    for (auto& [shard, participant] : transaction_.participants()) {
+        backend::Connection& connection = participant.connection();
+        if (connection.broken || !participant.began) continue;
+        if (!connection.out().empty() || !connection.stream().input().empty() || !relay_.idle()) {
+            connection.broken = true;  // something is still under way on it: closing it rolls back, too
+            continue;
+        }
+        const auto result = co_await backend::run_query(connection, "ROLLBACK", Deadline::after(10s));
+        if (!result) connection.broken = true;
+    }
+    co_await end_transaction(false);
+}
+
+Task<> Session::end_transaction(bool committed) {
+    const bool changed = transaction_.changed_catalog;
+    if (!committed && transaction_.settings_at_begin()) {
+        if (settings_ != transaction_.settings_at_begin()) identity_stale_ = true;
+        settings_ = transaction_.settings_at_begin();
+    }
+    for (auto& [shard, participant] : transaction_.participants()) {
+        // Null: nothing is known, everything is set anew.
+        participant.connection().settings = committed && participant.settings_before ? settings_ : participant.settings_before;
+        participant.connection().fresh = false;
+    }
+    for (auto& [name, portal] : portals_) portal.shard.reset();
+    portals_.clear();
+    transaction_.end();
+    if (changed) {
+        environment_catalog_ = 0;
+        if (committed) schema_changed();
+    }
+    co_return;
+}
+
+// ---------------------------------------------------------------- settings
+
+Task<> Session::run_set(const Request& request) {
+    const planner::Statement& statement = request.statement;
+    if (statement.command == Command::kReset && statement.name == "all") {
+        co_await run_reset_all("RESET");
+        co_return;
+    }
+    // The home shard judges the value and reports what changed; the others are told when they are next used.
+    Participant* participant = co_await use_shard(home(), false);
+    start_relay(*participant);
+    wire::write_query(participant->connection().out(), request.sql);
+    relay_.expect({.kind = Expect::Kind::kQuery});
+    co_await relay_.drain(participant->connection(), client_);
+    if (relay_.failed()) {
+        release_statement_leases();
+        throw StatementFailed{};
+    }
+    const std::string sql(request.sql);
+    if (transaction_.open()) {
+        for (auto& [shard, other] : transaction_.participants()) {
+            if (&other == participant) continue;
+            const auto result = co_await backend::run_query(other.connection(), sql, Deadline::never());
+            if (!result) throw PgError(result.error());
+        }
+    }
+    const std::string name = lower(statement.name);
+    if (statement.local || name == "transaction") {
+        if (transaction_.open()) transaction_.local_settings().push_back(sql);
+    } else {
+        const bool resets = statement.command == Command::kReset || statement.argument.empty();
+        settings_ = resets ? core_.settings().without(settings_, name) : core_.settings().with(settings_, {name, sql});
+        for (auto& [shard, other] : transaction_.participants()) other.connection().settings = settings_;
+        participant->connection().settings = settings_;
+    }
+    release_statement_leases();
+    co_await after_settings_change(name);
+}
+
+Task<> Session::after_settings_change(const std::string& name) {
+    if (name == "application_name" || name == "all") {
+        for (const Setting& setting : settings_->values) {
+            if (setting.name == "application_name") application_name_ = setting.sql;
+        }
+    }
+    if (name == "search_path" || name == "role" || name == "session authorization" || name == "all" ||
+        name == "client_encoding" || name == "standard_conforming_strings") {
+        identity_stale_ = true;
+    }
+    co_return;
+}
+
+Task<> Session::run_reset_all(const std::string& tag) {
+    Participant* participant = co_await use_shard(home(), false);
+    backend::Connection& connection = participant->connection();
+    start_relay(*participant);
+    co_await relay_.drain(connection, client_);
+    const auto before = connection.parameters();
+    SettingsPointer target = startup_settings_;
+    for (const Setting& setting : settings_->values) {
+        if (setting.name == "role" || setting.name == "session authorization") target = core_.settings().with(target, setting);
+    }
+    settings_ = target;
+    const std::string change = settings_change(static_cast<const SettingsState*>(connection.settings.get()), *settings_);
+    if (!change.empty()) {
+        const auto result = co_await backend::run_query(connection, change, Deadline::never());
+        if (!result) throw PgError(result.error());
+    }
+    connection.settings = settings_;
+    for (const auto& [name, value] : connection.parameters()) {
+        const auto old = before.find(name);
+        if (old == before.end() || old->second != value) wire::write_parameter_status(client_.out(), name, value);
+    }
+    for (auto& [shard, other] : transaction_.participants()) {
+        if (&other == participant) continue;
+        const auto result = co_await backend::run_query(other.connection(), change, Deadline::never());
+        if (!result) throw PgError(result.error());
+        other.connection().settings = settings_;
+    }
+    release_statement_leases();
+    co_await after_settings_change("all");
+    wire::write_command_complete(answer(), tag);
+}
+
+Task<> Session::run_discard(const Request& request) {
+    const std::string what = lower(request.statement.name);
+    if (what == "all") {
+        if (transaction_.open()) {
+            throw PgError(Error{.code = sqlstate::kActiveSqlTransaction,
+                                .message = "DISCARD ALL cannot run inside a transaction block"});
+        }
+        for (auto& [shard, lease] : pinned_) lease.discard();
+        pinned_.clear();
+        prepared_.clear();
+        portals_.clear();
+        settings_ = core_.settings().with(settings_, {"role", "RESET ROLE"});
+        settings_ = core_.settings().without(core_.settings().without(settings_, "role"), "session authorization");
+        co_await run_reset_all("DISCARD ALL");
+        co_return;
+    }
+    for (auto& [shard, lease] : pinned_) {
+        const auto result = co_await backend::run_query(*lease, request.sql, Deadline::after(10s));
+        if (!result) throw PgError(result.error());
+    }
+    wire::write_command_complete(answer(), "DISCARD " + std::string(what == "temp" || what == "temporary" ? "TEMP" : what == "plans" ? "PLANS" : "SEQUENCES"));
+}
+
+// ---------------------------------------------------------------- PREPARE and EXECUTE as statements
+
+Task<> Session::run_sql_prepare(const Request& request) {
+    const planner::Statement& statement = request.statement;
+    if (prepared_.contains(statement.name)) {
+        throw PgError(Error{.code = sqlstate::kDuplicatePreparedStatement,
+                            .message = "prepared statement \"" + statement.name + "\" already exists"});
+    }
+    auto prepared = std::make_shared<PreparedStatement>();
+    prepared->sql = statement.argument;
+    prepared->named = true;
+    prepared->sql_types = statement.type_names;
+    prepared_[statement.name] = std::move(prepared);
+    wire::write_command_complete(answer(), "PREPARE");
+    co_return;
+}
+
+/// The prepared text with its parameters replaced by the arguments, run as if it had been written so.
+Task<> Session::run_sql_execute(const Request& request) {
+    const auto found = prepared_.find(request.statement.name);
+    if (found == prepared_.end()) {
+        throw PgError(Error{.code = sqlstate::kInvalidSqlStatementName,
+                            .message = "prepared statement \"" + request.statement.name + "\" does not exist"});
+    }
+    if (!request.simple()) {
+        throw PgError(refusal("EXECUTE is not available in the extended protocol", {}, "Bind the statement by the protocol."));
+    }
+    const std::string sql = planner::substitute_parameters(found->second->sql, request.statement.arguments, found->second->sql_types);
+    planner::Planned planned;
+    core_.planner(database_name_).plan(sql, environment_, planned);
+    if (planned.text->syntax_error) throw PgError(*planned.text->syntax_error);
+    const planner::Statement& inner = planned.text->statements.front();
+    co_await run_statement(Request{inner, sql, planned.literals});
+}
+
+void Session::run_sql_deallocate(const Request& request) {
+    if (request.statement.name.empty()) {
+        prepared_.clear();
+        wire::write_command_complete(answer(), "DEALLOCATE ALL");
+        return;
+    }
+    if (prepared_.erase(request.statement.name) == 0) {
+        throw PgError(Error{.code = sqlstate::kInvalidSqlStatementName,
+                            .message = "prepared statement \"" + request.statement.name + "\" does not exist"});
+    }
+    wire::write_command_complete(answer(), "DEALLOCATE");
+}
+
+}  // namespace pgmosaic::coordinator

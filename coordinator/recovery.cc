@@ -1,0 +1,167 @@
+#include "coordinator/recovery.h"
+
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <mutex>
+
+#include "base/log.h"
+#include "coordinator/session.h"
+#include "planner/planner.h"
+
+namespace pgmosaic::coordinator {
+
+namespace {
+
+constexpr Clock::duration kPause = 1s;
+
+/// Decisions that all participants have carried out, waiting to be deleted together. Serves several cores.
+struct Forgotten {
+    std::mutex mutex;
+    std::map<std::pair<ShardId, std::string>, std::vector<std::string>> gids;  ///< by shard and database
+};
+
+Forgotten& forgotten() {
+    static Forgotten all;
+    return all;
+}
+
+/// One participant's phase two. A gid that is gone was finished by recovery, or by an earlier try whose answer was lost: that
+/// counts behind a barrier.
+Task<> finish_on(Core& core, ShardId shard, std::string gid, std::string database, bool commit) {
+    const Deadline deadline = Deadline::after(core.cluster().options().wait_timeout * 2);
+    const std::string sql = (commit ? "COMMIT PREPARED '" : "ROLLBACK PREPARED '") + gid + "'";
+    while (true) {
+        std::optional<Error> failure;
+        try {
+            const auto result = co_await service_query(core, shard, database, sql);
+            if (result.unreplicated) co_await barrier_on(core, shard, database);
+            co_return;
+        } catch (const PgError& error) {
+            failure = error.error();
+        }
+        if (failure->code == sqlstate::kUndefinedObject) {
+            co_await barrier_on(core, shard, database);
+            co_return;
+        }
+        if (deadline.passed()) {
+            spdlog::warn("transaction left_to_recovery {} {}", log_field("gid", gid), log_field("error", failure->message));
+            co_return;
+        }
+        asio::steady_timer timer(co_await asio::this_coro::executor, 50ms);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+}
+
+}  // namespace
+
+Task<> finish_prepared(Core& core, std::vector<ShardId> shards, std::string gid, std::string database, bool commit) {
+    TaskGroup group(co_await asio::this_coro::executor);
+    for (ShardId shard : shards) group.spawn(finish_on(core, shard, gid, database, commit));
+    co_await group.join();
+}
+
+Task<Verdict> settle_decision(Core& core, std::string text, std::string database) {
+    const auto gid = parse_gid(text);
+    PGM_CHECK(gid.has_value(), "a gid of our own can be read");
+    const Deadline deadline = Deadline::after(core.cluster().options().wait_timeout * 2);
+    while (true) {
+        try {
+            const Verdict verdict = co_await read_decision(core, *gid, text, database, true);
+            if (verdict != Verdict::kUnknown) co_return verdict;
+        } catch (const PgError& error) {
+            spdlog::info("transaction decision_not_read {} {}", log_field("gid", text), log_field("error", error.error().message));
+        }
+        if (deadline.passed()) co_return Verdict::kUnknown;
+        asio::steady_timer timer(co_await asio::this_coro::executor, 50ms);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+}
+
+void forget_decision(Core&, ShardId shard, const std::string& gid, const std::string& database) {
+    const std::lock_guard lock(forgotten().mutex);
+    forgotten().gids[{shard, database}].push_back(gid);
+}
+
+Task<> Recovery::run() {
+    while (true) {
+        try {
+            co_await pass();
+            co_await delete_forgotten();
+        } catch (const PgError& error) {
+            spdlog::info("recovery waits {}", log_field("error", error.error().message));
+        }
+        asio::steady_timer timer(co_await asio::this_coro::executor, kPause);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+}
+
+Task<bool> Recovery::pass() {
+    bool complete = true;
+    for (ShardId shard : core_.map()->shard_ids()) {
+        if (!core_.service_pool().endpoint(shard).available) {
+            complete = false;
+            continue;
+        }
+        try {
+            if (!co_await finish_shard(shard)) complete = false;
+        } catch (const PgError& error) {
+            spdlog::info("recovery shard_not_asked {} {}", log_field("shard", core_.map()->shard(shard).name),
+                         log_field("error", error.error().message));
+            complete = false;
+        }
+    }
+    co_return complete;
+}
+
+Task<bool> Recovery::finish_shard(ShardId shard) {
+    const auto prepared = co_await service_query(
+        core_, shard, "postgres",
+        "SELECT gid, database FROM pg_catalog.pg_prepared_xacts WHERE pg_catalog.starts_with(gid, " +
+            planner::quote_literal(core_.cluster().gid_prefix()) + ")");
+    bool complete = true;
+    for (const auto& row : prepared.rows) {
+        if (core_.cluster().in_flight(*row[0])) continue;
+        try {
+            co_await finish(shard, *row[0], *row[1]);
+        } catch (const PgError& error) {
+            spdlog::warn("transaction in_doubt {} {}", log_field("gid", *row[0]), log_field("error", error.error().message));
+            complete = false;
+        }
+    }
+    co_return complete;
+}
+
+Task<> Recovery::finish(ShardId shard, std::string text, std::string database) {
+    const auto gid = parse_gid(text);
+    if (!gid || gid->decision.value >= core_.map()->shards().size()) {
+        throw PgError(Error{.code = sqlstate::kInternalError, .message = "prepared transaction with a name that cannot be read"});
+    }
+    const Verdict verdict = co_await read_decision(core_, *gid, text, database, true);
+    if (verdict == Verdict::kUnknown) throw PgError(Error{.message = "no verdict"});
+    const bool commit = verdict == Verdict::kYes;
+    const auto result = co_await service_query(core_, shard, database, (commit ? "COMMIT PREPARED '" : "ROLLBACK PREPARED '") + text + "'");
+    if (result.unreplicated) co_await barrier_on(core_, shard, database);
+    spdlog::info("transaction recovered {} verdict={}", log_field("gid", text), commit ? "yes" : "no");
+}
+
+Task<> Recovery::delete_forgotten() {
+    std::map<std::pair<ShardId, std::string>, std::vector<std::string>> batch;
+    {
+        const std::lock_guard lock(forgotten().mutex);
+        batch.swap(forgotten().gids);
+    }
+    for (const auto& [where, gids] : batch) {
+        std::string list;
+        for (const std::string& gid : gids) list += (list.empty() ? "" : ",") + planner::quote_literal(gid);
+        try {
+            co_await service_query(core_, where.first, where.second, "DELETE FROM pg_mosaic.decisions WHERE gid IN (" + list + ")");
+        } catch (const PgError& error) {
+            if (error.error().code == sqlstate::kInvalidCatalogName) continue;  // the database was dropped
+            const std::lock_guard lock(forgotten().mutex);
+            auto& waiting = forgotten().gids[where];
+            waiting.insert(waiting.end(), gids.begin(), gids.end());
+        }
+    }
+}
+
+}  // namespace pgmosaic::coordinator
