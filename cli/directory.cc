@@ -12,7 +12,10 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <thread>
 #include <utility>
+
+#include "base/deadline.h"
 
 namespace pgmosaic::cli {
 
@@ -137,7 +140,11 @@ DaemonLock::~DaemonLock() {
 Result<DaemonLock> DaemonLock::take(const Layout& layout) {
     DaemonLock lock(open(layout.pid_file().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     if (lock.descriptor_ < 0) return failed("open file", layout.pid_file(), errno);
-    if (flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    // Who only asks (running_daemon) holds the lock for a moment, too.
+    const Deadline deadline = Deadline::after(500ms);
+    while (flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
+        std::this_thread::sleep_for(10ms);
+        if (!deadline.passed()) continue;
         return Error{.code = sqlstate::kObjectInUse,
                      .message = "another pgmosaic is at work in \"" + layout.root + "\""};
     }

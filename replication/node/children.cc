@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "replication/node/internal/files.h"
+#include "replication/node/files.h"
 #include "replication/node/internal/system_error.h"
 
 namespace pgmosaic::node {

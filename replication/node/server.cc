@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "replication/node/internal/files.h"
+#include "replication/node/files.h"
 #include "replication/node/internal/proc.h"
 #include "replication/node/internal/system_error.h"
 #include "replication/node/sql.h"

@@ -44,7 +44,10 @@ Error server_error(const PGresult* result) {
 
 SqlRows read_rows(const PGresult* result) {
     SqlRows rows;
-    for (int column = 0; column < PQnfields(result); ++column) rows.columns.emplace_back(PQfname(result, column));
+    for (int column = 0; column < PQnfields(result); ++column) {
+        rows.columns.emplace_back(PQfname(result, column));
+        rows.types.push_back(PQftype(result, column));
+    }
     for (int row = 0; row < PQntuples(result); ++row) {
         std::vector<SqlValue> values;
         for (int column = 0; column < PQnfields(result); ++column) {

@@ -19,6 +19,7 @@ using SqlValue = std::optional<std::string>;
 /// What a statement gave, as text.
 struct SqlRows {
     std::vector<std::string> columns{};
+    std::vector<unsigned> types{};  ///< OIDs
     std::vector<std::vector<SqlValue>> rows{};
     std::string tag{};
 

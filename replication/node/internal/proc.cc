@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <memory>
 
-#include "replication/node/internal/files.h"
+#include "replication/node/files.h"
 
 namespace pgmosaic::node {
 

@@ -1,4 +1,4 @@
-#include "replication/node/internal/files.h"
+#include "replication/node/files.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
