@@ -15,9 +15,9 @@ GUARDED = [
     (re.compile(r"boost/asio|boost/beast|sys/socket\.h|netinet/"),
      {"base", "backend", "replication/node", "replication", "coordinator", "cli", "shardmap/store"},
      "wire, shardmap and planner do no input or output"),
-    (re.compile(r"tbb/"), {"coordinator"}, "heavy merges run in the coordinator's arena"),
+    (re.compile(r"tbb/"), {"coordinator", "coordinator/merge"}, "heavy merges run in the coordinator's arena"),
 ]
-TARGETS = {"store": "shardmap/store", "node": "replication/node"}
+TARGETS = {"store": "shardmap/store", "node": "replication/node", "merge": "coordinator/merge"}
 
 
 def includes(text):

@@ -16,9 +16,11 @@ MAY_INCLUDE = {
     "backend": {"wire", "base"},
     "replication/node": {"backend", "base"},
     "replication": {"replication/node", "shardmap/store", "shardmap", "backend", "base"},
-    "coordinator": {"base", "wire", "shardmap", "shardmap/store", "planner", "backend", "replication/node", "replication"},
+    "coordinator/merge": {"planner", "shardmap", "wire", "base"},
+    "coordinator": {"base", "wire", "shardmap", "shardmap/store", "planner", "backend", "replication/node", "replication",
+                    "coordinator/merge"},
     "cli": {"base", "wire", "shardmap", "shardmap/store", "planner", "backend", "replication/node", "replication",
-            "coordinator"},
+            "coordinator/merge", "coordinator"},
 }
 # Folders that prove, measure or show; they may include anything.
 OUTSIDE = ("tests", "bench", "examples", "docs")
