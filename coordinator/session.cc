@@ -86,6 +86,13 @@ Task<> Session::serve() {
     }
 }
 
+void Session::consume_current_frame() {
+    if (consumed_) return;
+    auto& input = client_.stream().input();
+    input.consume(wire::frame_bytes(input.unread()));
+    consumed_ = true;
+}
+
 void Session::check_length(std::string_view header) const {
     const char type = header[0];
     const std::uint32_t length = wire::read_uint32(header.data() + 1);

@@ -144,10 +144,19 @@ class Session {
     Task<> refresh_environment();
     void schema_changed();
 
+    /// The message in hand leaves the input buffer now: what follows it is read by an executor (COPY FROM STDIN). Views into
+    /// the message are gone afterwards.
+    void consume_current_frame();
+    const SettingsPointer& settings() const { return settings_; }
+    /// True if the client's encoding is the servers', so that keys can be hashed as they come.
+    bool utf8() const { return utf8_; }
+    /// The route's shard, or the plan that holds where the keys do not meet on one.
+    const planner::Statement& effective(const planner::Statement& statement, const Request& request,
+                                        std::optional<ShardId>& shard);
+
     /// Room for answers: the client, or the portal that keeps rows for later.
     std::string& answer() { return answer_ ? *answer_ : client_.out(); }
     Task<> flush_answer();
-    wire::Format format_of(const Request& request, std::size_t column) const;
     void complete(const Request& request, std::string tag);
 
    private:
@@ -179,8 +188,6 @@ class Session {
     Task<> run_route(const Request& request, ShardId shard);
     Task<> send_and_relay(const Request& request, Participant& participant, ShardId shard, std::string_view sql);
     std::optional<ShardId> resolve(const planner::Route& route, const Request& request) const;
-    const planner::Statement& effective(const planner::Statement& statement, const Request& request,
-                                        std::optional<ShardId>& shard);
     void check_statement(const planner::Statement& statement) const;
     void check_not_failed() const;
     ShardId any_owner(GroupId group) const;
