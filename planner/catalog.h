@@ -31,6 +31,9 @@ struct Column {
     char identity = 0;          ///< 'a', 'd' or 0
     std::string default_expr;   ///< pg_get_expr of the default; identity columns: nextval('…'::regclass)
     bool default_is_volatile = false;  ///< not immutable: nextval, now(), gen_random_uuid() …
+    bool default_needs_home = false;   ///< nextval or a user's function: evaluated once, on the home shard
+    bool nondeterministic = false;     ///< its collation calls different bytes equal: never a key
+    std::string collation_name{};      ///< with schema, quoted; empty: none, or the database's default
 };
 
 struct Table {
@@ -47,7 +50,8 @@ struct Table {
     bool has_row_triggers = false;
     bool has_row_security = false;
     bool partitioned_or_inherited = false;
-    std::string view_definition;  ///< kind 'v': pg_get_viewdef
+    bool hidden = false;        ///< pg_catalog has a relation of that name: found with its schema only
+    std::string view_definition;  ///< kind 'v': pg_get_viewdef, names qualified
 };
 
 /// A function, procedure or aggregate outside pg_catalog.
@@ -71,24 +75,36 @@ class Catalog {
     const Table* find_table(Oid oid) const;
     /// All functions of that name outside pg_catalog, in any schema.
     std::vector<const Function*> find_functions(std::string_view name) const;
-    /// True if operators, casts or aggregates are defined outside pg_catalog: proofs by operator name are then off.
+    /// True if operators are defined outside pg_catalog: proofs by operator name are then kept to the safe types.
     bool has_user_operators() const { return has_user_operators_; }
     const std::vector<Table>& tables() const { return tables_; }
+    bool has_sharded_tables() const { return has_sharded_tables_; }
+    /// True if text of the default collation is ordered by its bytes (C, POSIX, C.UTF-8 of libc).
+    bool default_collation_is_c() const { return default_collation_is_c_; }
 
    private:
+    void add(Table table);
+    void inherit_placements(const std::vector<std::vector<Oid>>& parents);
+    void judge_defaults();
+    bool visible_in(const Table& table, std::string_view schema) const;
+
     std::uint64_t version_ = 0;
     std::vector<Table> tables_;
     std::unordered_map<std::string, std::vector<std::size_t>> by_name_;
     std::unordered_map<Oid, std::size_t> by_oid_;
     std::unordered_map<std::string, std::vector<Function>> functions_;
     bool has_user_operators_ = false;
+    bool has_sharded_tables_ = false;
+    bool default_collation_is_c_ = false;
 };
 
-/// One row, one text column: the JSON document for Catalog::from_json. Runs on the home shard, also inside a
-/// transaction that has just changed the schema.
+/// One row, one text column: the JSON document for Catalog::from_json. Runs on the home shard, as any role, also inside a
+/// transaction that has just changed the schema. Fails with 3F000 or 42883 where kRegistrySchema has not run: run that first.
+/// Temporary tables are those of the connection that asks (schema `pg_temp`).
 extern const char* const kCatalogQuery;
 
-/// Creates schema pg_mosaic with the registry `pg_mosaic.tables` in a database; repeatable. Needs allow_system_table_mods.
+/// Creates schema pg_mosaic with the registry `pg_mosaic.tables` and `pg_mosaic.catalog()` in a database; repeatable. Sent as one
+/// simple query (one implicit transaction: it uses SET LOCAL) by a superuser; any role may read it afterwards.
 /// Columns: relid oid primary key, placement "char" ('s' or 'r'), key_column int2 (attnum, null for 'r'), group_id int4.
 extern const char* const kRegistrySchema;
 

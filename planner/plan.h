@@ -228,8 +228,10 @@ struct Statement {
     Command command = Command::kOther;
     PlanKind plan = PlanKind::kRoute;
     std::string reason{};            ///< why this plan; EXPLAIN prints it
-    std::size_t offset = 0;          ///< its text within the query string
-    std::size_t length = 0;
+    /// Its text within the query string is `substr(offset, length)`. The only statement of a text has 0 and npos: the plan
+    /// serves every text that differs in its free literals, whatever their length.
+    std::size_t offset = 0;
+    std::size_t length = std::string::npos;
     bool writes = true;              ///< false: proved read-only, free of volatile functions and of locks
     bool returns_rows = false;
     bool runs_user_code = false;     ///< may leave state in the server session: the connection is checked before reuse
@@ -241,13 +243,14 @@ struct Statement {
 
     TransactionVerb verb = TransactionVerb::kNone;
     std::string name{};              ///< savepoint, cursor, prepared statement, setting, database …
-    std::string argument{};          ///< transaction modes as SQL; SET's value as SQL (empty: DEFAULT); PREPARE's inner text
-    std::vector<std::string> arguments{};   ///< EXECUTE name(…): each as SQL
+    /// Transaction modes as SQL; SET's value as SQL (empty: DEFAULT); the inner text of PREPARE, DECLARE, EXPLAIN; FETCH or MOVE.
+    std::string argument{};
+    std::vector<std::string> arguments{};   ///< EXECUTE name(…): each as SQL; SELECT set_config(…) (kSet with rows): the column's name
     std::vector<std::string> type_names{};  ///< PREPARE name(type, …): each as SQL
     std::vector<std::string> admin_views{};  ///< relations of schema `mosaic` that it reads: see replace_admin_views()
     bool local = false;              ///< SET LOCAL
     bool chain = false;              ///< COMMIT AND CHAIN
-    bool force = false;              ///< DROP DATABASE … WITH (FORCE); DECLARE … WITH HOLD
+    bool force = false;              ///< DROP DATABASE … WITH (FORCE); DECLARE … WITH HOLD; EXPLAIN ANALYZE
 
     Route route{};
     std::optional<Scatter> scatter{};

@@ -71,7 +71,10 @@ struct Conjunct {
 struct Level {
     enum class Role { kStatement, kFromQuery, kCte, kView, kSubLink, kOperand };
     Role role = Role::kStatement;
-    int parent = -1;                                 ///< the level whose text contains it
+    int parent = -1;                                 ///< the level whose text contains it; -1 for a view's
+    bool lateral = false;                            ///< FROM sub-query that may name its neighbours
+    int source = -1;                                 ///< INSERT: the level of its SELECT or VALUES
+    std::optional<ColumnNode> in_test{};             ///< `WHERE column IN (this sub-query)`, as a conjunct
     bool correlated = false;                         ///< names columns of an outer level
     const pg_query::SelectStmt* select = nullptr;    ///< null for INSERT, UPDATE, DELETE, MERGE
     const pg_query::Node* write = nullptr;           ///< those
@@ -85,13 +88,23 @@ struct Level {
     std::vector<std::optional<ColumnNode>> output_columns{};  ///< where an output is a plain column (of this level or outer)
     bool output_known = true;                        ///< false: a star over something without known columns
     bool recursive = false;                          ///< a recursive CTE
+    int references = 0;                              ///< entries that name it (a CTE may have several)
+    int entry = -1;                                  ///< the (last) entry that stands for it in FROM
     bool from_view = false;                          ///< within a view's definition: constants are not of the text
     bool has_group_by = false, has_grouping_sets = false, has_aggregates = false, has_windows = false;
     bool has_distinct = false, has_limit = false, has_locking = false, has_order_by = false;
     bool has_set_returning = false;                  ///< in the target list
     bool has_outer_join = false, has_full_join = false;
+    bool is_values = false;
     std::vector<ColumnNode> group_columns{};         ///< GROUP BY items that are plain columns
     std::vector<ColumnNode> distinct_columns{};      ///< DISTINCT ON items (or all plain outputs of a DISTINCT)
+};
+
+/// A column that USING or NATURAL merges; `node` is empty for a full join.
+struct MergedColumn {
+    int level = 0;
+    std::string name{};
+    std::optional<ColumnNode> node{};
 };
 
 /// What one statement says, taken apart for proofs.
@@ -101,6 +114,7 @@ struct QueryAnalysis {
     std::vector<Level> levels{};        ///< 0 is the statement
     std::vector<RangeEntry> entries{};  ///< of all levels
     std::vector<Fact> facts{};          ///< of all levels
+    std::vector<MergedColumn> merged{};
     std::vector<std::unique_ptr<ParsedTree>> view_trees{};
 
     bool touches_sharded = false, touches_reference = false, touches_local = false;
@@ -115,6 +129,8 @@ struct QueryAnalysis {
     bool has_modifying_cte = false;
     std::string user_volatile_name{};    ///< for the error message
     std::vector<std::string> admin_views{};
+    std::string reads_by_text{};         ///< query_to_xml and its kind: reads tables that no plan can see
+    PlanContext* context = nullptr;
 
     /// Entries that are sharded tables, in all levels.
     std::vector<int> sharded() const;
@@ -132,6 +148,14 @@ struct QueryAnalysis {
     /// and all are of one group: their join can be made on each shard alone. True for a single table.
     /// Says nothing about aggregates, LIMIT and the like in sub-queries.
     bool colocated() const;
+
+   private:
+    struct State { int base = -1; ColumnNode node{}; };
+    std::vector<State> reach(ColumnNode node) const;
+    void step(const State& from, std::vector<State>& to) const;
+    void step_out(const State& from, std::vector<State>& to) const;
+    std::optional<KeyAlternatives> values(ColumnNode node, int depth) const;
+    std::optional<KeyAlternatives> output_values(int level, int column, int depth) const;
 };
 
 /// Takes a SELECT, INSERT, UPDATE, DELETE or MERGE apart.

@@ -8,6 +8,7 @@
 #include "planner/internal/lexer.h"
 #include "planner/plan.h"
 #include "planner/planner.h"
+#include "shardmap/key_types.h"
 
 namespace pgmosaic::planner {
 
@@ -27,9 +28,18 @@ struct PlanContext {
 
     /// A constant or parameter, also below a cast to a built-in type and below a unary minus; nullopt for all else and NULL.
     std::optional<ValueRef> value_of(const pg_query::Node& expression) const;
+    /// The same, if casts leave a value of that family as it is written: what an equality with a key of the family compares.
+    std::optional<ValueRef> key_value_of(const pg_query::Node& expression, shardmap::KeyFamily family) const;
     /// The literal's value as it stands in the text (or in the ValueRef).
     Literal literal_of(const ValueRef& value) const;
     const Table* find_table(const pg_query::RangeVar& relation) const;
+
+   private:
+    std::optional<ValueRef> plain_value(const pg_query::Node& expression) const;
+    std::optional<std::uint32_t> literal_at(int location, const Literal& value) const;
 };
+
+/// True if the literal names one value of the key's type whatever the session's settings, so that it can be hashed here.
+bool canonical_key(const Literal& literal, Oid type, std::int32_t typmod);
 
 }  // namespace pgmosaic::planner

@@ -4,8 +4,10 @@
 #include <pg_query.pb.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 
@@ -23,6 +25,7 @@ void parse(std::string_view sql, ParsedTree& tree);
 
 /// SQL text of one statement. Throws PgError XX000 if libpg_query cannot write it.
 std::string deparse(const pg_query::SelectStmt& statement);
+std::string deparse(const pg_query::ParseResult& statements);
 std::string deparse(const pg_query::Node& statement);
 /// SQL text of one expression.
 std::string deparse_expression(const pg_query::Node& expression);

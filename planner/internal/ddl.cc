@@ -1,0 +1,322 @@
+#include <algorithm>
+
+#include "planner/internal/functions.h"
+#include "planner/internal/statement.h"
+
+namespace pgmosaic::planner {
+
+namespace {
+
+using google::protobuf::RepeatedPtrField;
+
+Statement broadcast(bool changes_catalog = true) {
+    Statement statement;
+    statement.command = Command::kDdl;
+    statement.plan = PlanKind::kBroadcast;
+    statement.changes_catalog = changes_catalog;
+    statement.reason = "definitions are the same on all shards";
+    return statement;
+}
+
+Statement temporary_statement() {
+    Statement statement = route_home(Command::kDdl);
+    statement.pins = true;
+    statement.changes_catalog = true;
+    statement.reason = "temporary objects live on the home shard";
+    return statement;
+}
+
+bool is_temporary(const pg_query::RangeVar& relation, const PlanContext& context) {
+    if (relation.relpersistence() == "t" || relation.schemaname().substr(0, 7) == "pg_temp") return true;
+    const Table* table = context.find_table(relation);
+    return table && table->temporary;
+}
+
+bool touches_temporary(const google::protobuf::Message& message, const PlanContext& context) {
+    bool found = false;
+    walk(message, [&](const google::protobuf::Message& each) {
+        if (const auto* relation = as<pg_query::RangeVar>(each)) found |= is_temporary(*relation, context);
+        return !found;
+    });
+    return found;
+}
+
+bool is_on(const RepeatedPtrField<pg_query::Node>& options, std::string_view name) {
+    for (const pg_query::Node& option : options) {
+        if (option.def_elem().defname() != name) continue;
+        const pg_query::Node& value = option.def_elem().arg();
+        const std::string& word = value.string().sval();
+        return word != "off" && word != "false" && !(value.has_integer() && value.integer().ival() == 0);
+    }
+    return false;
+}
+
+// ---- CREATE TABLE … WITH (mosaic.key = …)
+
+std::string option_text(const pg_query::Node& value) {
+    if (value.has_string()) return value.string().sval();
+    if (value.has_type_name()) return name_of(value.type_name().names()).name;
+    refuse("invalid value for a mosaic option", {}, "Write WITH (mosaic.key = 'column', mosaic.colocate_with = 'table').");
+}
+
+AdminCall::Argument constant_argument(std::string name, std::string value) {
+    AdminCall::Argument argument;
+    argument.name = std::move(name);
+    argument.value.constant = Literal{Literal::Kind::kString, false, std::move(value)};
+    return argument;
+}
+
+// The text without the mosaic options. What the options mean is told by `then`.
+std::string without_mosaic_options(const pg_query::CreateStmt& create) {
+    pg_query::Node node;
+    pg_query::CreateStmt& kept = *node.mutable_create_stmt();
+    kept = create;
+    kept.clear_options();
+    for (const pg_query::Node& option : create.options()) {
+        if (option.def_elem().defnamespace() != "mosaic") *kept.add_options() = option;
+    }
+    return deparse(node);
+}
+
+Statement create_table(const pg_query::CreateStmt& create, PlanContext& context) {
+    std::string key, colocate_with = "default";
+    bool ours = false;
+    for (const pg_query::Node& node : create.options()) {
+        const pg_query::DefElem& option = node.def_elem();
+        if (option.defnamespace() != "mosaic") continue;
+        ours = true;
+        if (option.defname() == "key") key = option_text(option.arg());
+        else if (option.defname() == "colocate_with") colocate_with = option_text(option.arg());
+        else refuse("unrecognized parameter \"mosaic." + option.defname() + "\"", {}, "There are mosaic.key and mosaic.colocate_with.");
+    }
+    if (ours && key.empty()) refuse("parameter \"mosaic.key\" is missing", {}, "Write WITH (mosaic.key = 'column').");
+    if (is_temporary(create.relation(), context)) {
+        if (ours) refuse("cannot shard a temporary table", "Temporary tables live on one server, for one session.");
+        return temporary_statement();
+    }
+    check_create_table(create, key, context);
+    Statement statement = broadcast();
+    statement.tag = "CREATE TABLE";
+    if (!ours) return statement;
+    statement.rewritten = without_mosaic_options(create);
+    const pg_query::RangeVar& relation = create.relation();
+    std::string name = quote_identifier(relation.relname());
+    if (!relation.schemaname().empty()) name = quote_identifier(relation.schemaname()) + "." + name;
+    AdminCall call{.function = "create_distributed_table", .column_name = "create_distributed_table"};
+    call.arguments = {constant_argument("table", name), constant_argument("column", key),
+                      constant_argument("colocate_with", colocate_with)};
+    statement.then = std::move(call);
+    return statement;
+}
+
+// ---- tables made of queries
+
+Statement create_table_as(const pg_query::CreateTableAsStmt& create, PlanContext& context) {
+    const bool view = create.objtype() == pg_query::OBJECT_MATVIEW;
+    const auto analysis = analyze(create.query(), context);
+    if (!view && is_temporary(create.into().rel(), context)) {
+        if (analysis->touches_sharded) {
+            refuse("cannot create a temporary table from sharded tables", "A temporary table lives on the home shard, their rows do not.",
+                   "CREATE TEMPORARY TABLE … (columns) first, then INSERT … SELECT.");
+        }
+        Statement statement = temporary_statement();
+        statement.tag = "SELECT";
+        return statement;
+    }
+    if (create.into().skip_data()) return broadcast();
+    const bool same_everywhere = !analysis->touches_sharded && !analysis->touches_local && !analysis->touches_unknown &&
+                                 !analysis->has_volatile && !analysis->has_now && !analysis->has_user_volatile;
+    if (view && same_everywhere) return broadcast();
+    if (view) {
+        refuse("cannot create a materialized view over tables of one or several shards",
+               "Each shard would keep the rows of its own part only.", "Use a view, or a table filled by INSERT … SELECT.");
+    }
+    refuse("cannot create a table from a query", "The table must be made on every shard before it is known where its rows go.",
+           "CREATE TABLE … (columns) first, then INSERT … SELECT.");
+}
+
+Statement select_into(const pg_query::SelectStmt& select, PlanContext& context) {
+    pg_query::CreateTableAsStmt create;
+    *create.mutable_into() = select.into_clause();
+    create.set_objtype(pg_query::OBJECT_TABLE);
+    pg_query::SelectStmt& query = *create.mutable_query()->mutable_select_stmt();
+    query = select;
+    query.clear_into_clause();
+    return create_table_as(create, context);
+}
+
+// ---- DROP, TRUNCATE
+
+Statement drop(const pg_query::DropStmt& drop, PlanContext& context) {
+    Statement statement = broadcast();
+    statement.needs_no_transaction = drop.concurrent();
+    std::size_t temporary = 0;
+    for (const pg_query::Node& object : drop.objects()) {
+        if (!object.has_list()) continue;
+        const QualifiedName name = name_of(object.list().items());
+        const Table* table = context.catalog.find_table(name.schema, name.name, context.environment.search_path);
+        if (table && table->temporary) ++temporary;
+    }
+    if (temporary == 0) return statement;
+    if (temporary < static_cast<std::size_t>(drop.objects_size())) {
+        refuse("cannot drop temporary and permanent tables in one statement", {}, "Drop them in two statements.");
+    }
+    return temporary_statement();
+}
+
+Statement truncate(const pg_query::TruncateStmt& truncate, PlanContext& context) {
+    std::size_t spread = 0, temporary = 0;
+    for (const pg_query::Node& relation : truncate.relations()) {
+        const Table* table = context.find_table(relation.range_var());
+        if (table && table->temporary) ++temporary;
+        else if (table && table->placement != Placement::kLocal) ++spread;
+    }
+    const bool cascades = truncate.behavior() == pg_query::DROP_CASCADE;
+    Statement statement = broadcast(false);
+    statement.tag = "TRUNCATE TABLE";
+    statement.reason = "every shard empties its part";
+    if (spread == 0 && (!cascades || temporary > 0)) {
+        statement = route_home(Command::kDdl);
+        statement.tag = "TRUNCATE TABLE";
+        return statement;
+    }
+    if (temporary > 0) refuse("cannot truncate temporary and permanent tables in one statement", {}, "Truncate them in two statements.");
+    return statement;
+}
+
+// ---- what a shard must not do alone
+
+[[noreturn]] void refuse_tablespace() {
+    refuse("tablespaces are not supported", "A tablespace is a directory of one server.", "Place the data directories instead.");
+}
+
+Statement create_database(Command command, const std::string& name) {
+    Statement statement = broadcast(false);
+    statement.command = command;
+    statement.name = name;
+    statement.needs_no_transaction = true;
+    statement.tag = command == Command::kCreateDatabase ? "CREATE DATABASE" : "DROP DATABASE";
+    statement.reason = "databases exist on all shards";
+    return statement;
+}
+
+Statement maintenance(bool no_transaction) {
+    Statement statement = broadcast(false);
+    statement.command = Command::kMaintenance;
+    statement.needs_no_transaction = no_transaction;
+    statement.reason = "every shard looks after its own part";
+    return statement;
+}
+
+Statement reindex(const pg_query::ReindexStmt& reindex) {
+    const bool many = reindex.kind() == pg_query::REINDEX_OBJECT_SCHEMA || reindex.kind() == pg_query::REINDEX_OBJECT_SYSTEM ||
+                      reindex.kind() == pg_query::REINDEX_OBJECT_DATABASE;
+    return maintenance(many || is_on(reindex.params(), "concurrently"));
+}
+
+void check_policy(const pg_query::RangeVar& relation, const google::protobuf::Message& body, PlanContext& context) {
+    const Table* table = context.find_table(relation);
+    if (!table || table->placement == Placement::kLocal) return;
+    walk(body, [&](const google::protobuf::Message& each) {
+        if (!as<pg_query::SubLink>(each)) return true;
+        refuse("cannot use a sub-query in a policy on \"" + table->name + "\"",
+               "The policy is checked on each shard, where the sub-query would see that shard's rows only.",
+               "Compare columns of the row with current_setting() or current_user.");
+    });
+}
+
+Statement rule(const pg_query::RuleStmt& rule, PlanContext& context) {
+    const Table* table = context.find_table(rule.relation());
+    if (table && table->placement != Placement::kLocal) {
+        refuse("cannot create a rule on \"" + table->name + "\"", "A rule makes other statements of one, unseen by the planner.",
+               "Use a trigger or write the statements out.");
+    }
+    return broadcast();
+}
+
+Statement alter_table(const pg_query::AlterTableStmt& alter, PlanContext& context) {
+    if (is_temporary(alter.relation(), context)) return temporary_statement();
+    check_alter_table(alter, context);
+    Statement statement = broadcast();
+    for (const pg_query::Node& command : alter.cmds()) {
+        if (command.alter_table_cmd().subtype() == pg_query::AT_SetTableSpace) refuse_tablespace();
+        const bool concurrently = command.alter_table_cmd().subtype() == pg_query::AT_DetachPartition &&
+                                  command.alter_table_cmd().def().partition_cmd().concurrent();
+        statement.needs_no_transaction |= concurrently;
+    }
+    return statement;
+}
+
+Statement index(const pg_query::IndexStmt& index, PlanContext& context) {
+    if (is_temporary(index.relation(), context)) return temporary_statement();
+    check_index(index, context);
+    Statement statement = broadcast();
+    statement.needs_no_transaction = index.concurrent();
+    return statement;
+}
+
+Statement without_catalog_change() { return broadcast(false); }
+
+}  // namespace
+
+Statement plan_ddl(const pg_query::Node& node, StatementText, PlanContext& context) {
+    using N = pg_query::Node;
+    switch (node.node_case()) {
+        case N::kCreateStmt: return create_table(node.create_stmt(), context);
+        case N::kCreateTableAsStmt: return create_table_as(node.create_table_as_stmt(), context);
+        case N::kSelectStmt: return select_into(node.select_stmt(), context);
+        case N::kDropStmt: return drop(node.drop_stmt(), context);
+        case N::kTruncateStmt: return truncate(node.truncate_stmt(), context);
+        case N::kAlterTableStmt: return alter_table(node.alter_table_stmt(), context);
+        case N::kIndexStmt: return index(node.index_stmt(), context);
+        case N::kRuleStmt: return rule(node.rule_stmt(), context);
+        case N::kCreatePolicyStmt: check_policy(node.create_policy_stmt().table(), node.create_policy_stmt(), context); return broadcast();
+        case N::kAlterPolicyStmt: check_policy(node.alter_policy_stmt().table(), node.alter_policy_stmt(), context); return broadcast();
+        case N::kCreatedbStmt: return create_database(Command::kCreateDatabase, node.createdb_stmt().dbname());
+        case N::kDropdbStmt: {
+            Statement statement = create_database(Command::kDropDatabase, node.dropdb_stmt().dbname());
+            statement.force = is_on(node.dropdb_stmt().options(), "force");
+            return statement;
+        }
+        case N::kVacuumStmt: return maintenance(node.vacuum_stmt().is_vacuumcmd());
+        case N::kReindexStmt: return reindex(node.reindex_stmt());
+        case N::kClusterStmt: return maintenance(!node.cluster_stmt().has_relation());
+        case N::kCheckPointStmt: {
+            Statement statement = maintenance(false);
+            statement.command = Command::kCheckpoint;
+            statement.tag = "CHECKPOINT";
+            return statement;
+        }
+        case N::kAlterSystemStmt:
+            refuse("cannot use ALTER SYSTEM", "The servers' settings belong to the cluster's configuration.",
+                   "Use ALTER DATABASE or ALTER ROLE … SET.");
+        case N::kCreateTableSpaceStmt:
+        case N::kDropTableSpaceStmt:
+        case N::kAlterTableSpaceOptionsStmt:
+        case N::kAlterTableMoveAllStmt: refuse_tablespace();
+        case N::kCreateSubscriptionStmt:
+        case N::kAlterSubscriptionStmt:
+        case N::kDropSubscriptionStmt:
+            refuse("subscriptions are not supported", "Every shard would receive every row.", "Write through the endpoint.");
+        case N::kLoadStmt: refuse("cannot use LOAD", "It changes one server session, and yours may use several.");
+        case N::kGrantStmt:
+        case N::kGrantRoleStmt:
+        case N::kAlterDefaultPrivilegesStmt:
+        case N::kCreateRoleStmt:
+        case N::kAlterRoleStmt:
+        case N::kAlterRoleSetStmt:
+        case N::kDropRoleStmt:
+        case N::kAlterDatabaseStmt:
+        case N::kAlterDatabaseSetStmt:
+        case N::kCommentStmt:
+        case N::kSecLabelStmt:
+        case N::kConstraintsSetStmt: return without_catalog_change();
+        default: break;
+    }
+    if (touches_temporary(node, context)) return temporary_statement();
+    Statement statement = broadcast();
+    // A value added to an enumeration is not usable in the transaction that adds it, but may be added in one since PostgreSQL 12.
+    return statement;
+}
+
+}  // namespace pgmosaic::planner

@@ -1,0 +1,76 @@
+#include "planner/internal/functions.h"
+
+#include <algorithm>
+
+#include "planner/internal/builtin_functions.h"
+
+namespace pgmosaic::planner {
+
+namespace {
+
+char worse(char a, char b) {
+    const auto rank = [](char volatility) { return volatility == 'v' ? 2 : volatility == 's' ? 1 : 0; };
+    return rank(a) >= rank(b) ? a : b;
+}
+
+bool may_mean(const Function& function, const std::string& schema, const std::vector<std::string>& search_path) {
+    if (!schema.empty()) return function.schema == schema;
+    return std::find(search_path.begin(), search_path.end(), function.schema) != search_path.end();
+}
+
+template <std::size_t N>
+bool one_of(std::string_view name, const std::string_view (&list)[N]) {
+    return std::find(std::begin(list), std::end(list), name) != std::end(list);
+}
+
+}  // namespace
+
+QualifiedName name_of(const google::protobuf::RepeatedPtrField<pg_query::Node>& parts) {
+    QualifiedName result;
+    if (!parts.empty()) result.name = parts[parts.size() - 1].string().sval();
+    if (parts.size() > 1) result.schema = parts[parts.size() - 2].string().sval();
+    return result;
+}
+
+FunctionTraits traits_of(const pg_query::FuncCall& call, const Catalog& catalog, const std::vector<std::string>& search_path) {
+    const QualifiedName called = name_of(call.funcname());
+    FunctionTraits traits;
+    if (called.schema.empty() || called.schema == "pg_catalog") {
+        if (const BuiltinFunction* builtin = find_builtin(called.name)) {
+            traits = {builtin->volatility, false, builtin->aggregate(), builtin->window(), builtin->set_returning()};
+        }
+    }
+    if (called.schema == "pg_catalog") return traits;
+    for (const Function* function : catalog.find_functions(called.name)) {
+        if (!may_mean(*function, called.schema, search_path)) continue;
+        traits.user = true;
+        traits.volatility = worse(traits.volatility, function->volatility);
+        traits.aggregate |= function->kind == 'a';
+        traits.window |= function->kind == 'w';
+    }
+    if (call.agg_star() || call.agg_distinct() || call.agg_within_group() || call.has_agg_filter() || call.agg_order_size() > 0) {
+        traits.aggregate = true;
+    }
+    return traits;
+}
+
+bool is_sequence_function(std::string_view name) {
+    static constexpr std::string_view kNames[] = {"nextval", "setval", "currval", "lastval"};
+    return one_of(name, kNames);
+}
+
+bool is_session_function(std::string_view name) {
+    static constexpr std::string_view kNames[] = {
+        "set_config",        "pg_advisory_lock",   "pg_advisory_lock_shared",   "pg_advisory_unlock", "pg_advisory_unlock_all",
+        "pg_try_advisory_lock", "pg_try_advisory_lock_shared", "pg_advisory_unlock_shared", "setseed", "lo_open"};
+    return one_of(name, kNames);
+}
+
+bool reads_by_text(std::string_view name) {
+    static constexpr std::string_view kNames[] = {
+        "query_to_xml", "query_to_xml_and_xmlschema", "table_to_xml", "table_to_xml_and_xmlschema", "schema_to_xml",
+        "schema_to_xml_and_xmlschema", "database_to_xml", "database_to_xml_and_xmlschema", "cursor_to_xml", "ts_stat"};
+    return one_of(name, kNames);
+}
+
+}  // namespace pgmosaic::planner
