@@ -1,1 +1,5 @@
-int main() { return 0; }
+#include "cli/command_line.h"
+
+int main(int argument_count, char** arguments) {
+    return static_cast<int>(pgmosaic::cli::run_command_line(argument_count, arguments));
+}
