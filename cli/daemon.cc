@@ -29,7 +29,10 @@ constexpr std::uint16_t kFirstEndpointPort = 6432;
 constexpr std::uint16_t kFirstServerPort = 7001;
 constexpr std::uint16_t kFirstWorkbenchPort = 7100;
 
-std::string boot_of_machine() { return node::read_text("/proc/sys/kernel/random/boot_id"); }
+std::string boot_of_machine() {
+    const std::string id = node::read_text("/proc/sys/kernel/random/boot_id");
+    return id.substr(0, id.find('\n'));
+}
 
 Error conflict(std::string message, std::string hint = {}) {
     return Error{.code = sqlstate::kDuplicateObject, .message = std::move(message), .hint = std::move(hint)};
