@@ -104,11 +104,11 @@ Result<void> Daemon::prepare() {
     const Result<node::Binaries> binaries = node::find_binaries();
     if (!binaries) return binaries.error();
     binaries_ = *binaries;
+    if (Result<void> known = read_or_begin(); !known) return known;
     for (const std::string& directory : {layout_.nodes(), layout_.store_directory()}) {
         if (Result<void> made = node::make_directory(directory); !made) return made;
     }
     if (Result<void> made = node::make_directory(layout_.sockets(), 0755); !made) return made;
-    if (Result<void> known = read_or_begin(); !known) return known;
     return read_config();
 }
 
@@ -149,7 +149,6 @@ Result<void> Daemon::discard_unflushed() {
     reporter_.progress("the machine was restarted before the cluster was complete: beginning anew");
     for (const std::string& directory : {layout_.nodes(), layout_.store_directory()}) {
         if (Result<void> gone = node::remove_tree(directory); !gone) return gone;
-        if (Result<void> made = node::make_directory(directory); !made) return made;
     }
     cluster_.boot = boot_of_machine();
     return node::write_text(layout_.cluster_file(), to_json(cluster_), 0644);
@@ -293,10 +292,8 @@ Result<void> check_wishes(const UpOptions& options, const Layout& layout, const 
 
 ExitCode run_daemon(const UpOptions& options, const Layout& layout, const Account& account, Reporter& reporter) {
     const auto report = [&](const Error& error) {
-        spdlog::error("cli failed {} {}", log_field("message", error.message), log_field("detail", error.detail));
-        const ExitCode code = exit_code_of(error);
-        reporter.failed(error, code);
-        return code;
+        reporter.failed(error, exit_code_of(error));
+        return exit_code_of(error);
     };
     if (Result<void> entered = enter(layout, account, options.foreground); !entered) return report(entered.error());
     Daemon daemon(options, layout, reporter);
@@ -313,8 +310,12 @@ ExitCode run_daemon(const UpOptions& options, const Layout& layout, const Accoun
         daemon.serve();
     }
     const Result<void> stopped = daemon.shut_down();
-    if (!running) return report(running.error());
-    if (!stopped) return report(stopped.error());
+    if (running) running = stopped;
+    if (!running) {
+        const Error& error = running.error();
+        spdlog::error("cli failed {} {}", log_field("message", error.message), log_field("detail", error.detail));
+        return report(error);
+    }
     spdlog::info("cli stopped");
     return ExitCode::kDone;
 }

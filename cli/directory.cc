@@ -70,7 +70,8 @@ Layout layout_of(const std::string& directory) {
 
 Holds look_into(const Layout& layout) {
     // All that is there before cluster.json is, in the order in which it is made.
-    static const std::set<std::string> kFirstThings{"pgmosaic.pid", "log", "cluster.json.new"};
+    static const std::set<std::string> kFirstThings{"pgmosaic.pid", "log", "pgmosaic.yaml.new", "pgmosaic.yaml",
+                                                   "cluster.json.new"};
     std::error_code failure;
     if (fs::exists(layout.cluster_file(), failure)) return Holds::kCluster;
     if (!fs::exists(layout.root, failure)) return Holds::kNothing;

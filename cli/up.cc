@@ -116,23 +116,26 @@ Result<void> stop_daemon(const Layout& layout, pid_t daemon) {
     return {};
 }
 
+ExitCode bring_up(const UpOptions& options, const Layout& layout, const Account& account) {
+    if (const std::optional<pid_t> daemon = running_daemon(layout)) return check_running(options, layout, *daemon);
+    if (!options.foreground) return start_daemon(options, layout, account);
+    Reporter terminal(-1);
+    return run_daemon(options, layout, account, terminal);
+}
+
 }  // namespace
 
 ExitCode up(const UpOptions& options) {
     const Layout layout = layout_of(options.directory);
     const Result<Account> account = server_account(options.user);
     if (!account) return fail(account.error());
+    std::error_code unknown;
+    const bool is_new = !std::filesystem::exists(layout.root, unknown);
     if (Result<void> claimed = claim_directory(layout, *account); !claimed) return fail(claimed.error());
-    ExitCode code = ExitCode::kDone;
-    if (const std::optional<pid_t> daemon = running_daemon(layout)) {
-        code = check_running(options, layout, *daemon);
-    } else if (options.foreground) {
-        Reporter terminal(-1);
-        return run_daemon(options, layout, *account, terminal);
-    } else {
-        code = start_daemon(options, layout, *account);
-    }
-    if (code != ExitCode::kDone || options.sample.empty()) return code;
+    const ExitCode code = bring_up(options, layout, *account);
+    // A directory in which nothing was decided yet is not left behind.
+    if (code != ExitCode::kDone && is_new && look_into(layout) != Holds::kCluster) node::remove_tree(layout.root).has_value();
+    if (code != ExitCode::kDone || options.sample.empty() || options.foreground) return code;
     return fill_sample(layout, options.sample);
 }
 
