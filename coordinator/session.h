@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "backend/service_connection.h"
 #include "coordinator/client_stream.h"
 #include "coordinator/core.h"
 #include "coordinator/relay.h"
@@ -55,6 +56,14 @@ struct Request {
     const PreparedStatement* prepared = nullptr;
     bool alone = false;  ///< the only statement of its query string
     bool simple() const { return bind == nullptr; }
+};
+
+/// Takes the messages of an answer that is not the client's: COPY (query) TO STDOUT makes lines of its rows.
+class AnswerSink {
+   public:
+    virtual ~AnswerSink() = default;
+    /// Takes all whole messages out of `messages`.
+    virtual Task<> take(std::string& messages) = 0;
 };
 
 /// The statement failed and the client has been told already.
@@ -153,6 +162,12 @@ class Session {
     /// The route's shard, or the plan that holds where the keys do not meet on one.
     const planner::Statement& effective(const planner::Statement& statement, const Request& request,
                                         std::optional<ShardId>& shard);
+
+    /// Answers go to `room` until the next call; flush_answer() has `sink` take them out of it. Null: to the client.
+    void redirect_answer(AnswerSink* sink, std::string* room) {
+        sink_ = sink;
+        answer_ = room;
+    }
 
     /// Room for answers: the client, or the portal that keeps rows for later.
     std::string& answer() { return answer_ ? *answer_ : client_.out(); }
@@ -267,6 +282,7 @@ class Session {
     Relay relay_;
     planner::Planned planned_;  ///< reused by simple queries
     std::string* answer_ = nullptr;  ///< where answers go instead of the client
+    AnswerSink* sink_ = nullptr;     ///< who takes them from there
     bool answer_kept_ = false;
     bool busy_ = false;
     bool stopping_ = false;

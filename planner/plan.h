@@ -210,6 +210,8 @@ struct Copy {
     char quote = '"';
     char escape = '"';
     bool header = false;
+    bool force_quote_all = false;        ///< FORCE_QUOTE *
+    std::vector<std::string> force_quote{};
     bool force_other_options = false;    ///< ENCODING, FORCE_NULL …: passed through, no effect on splitting unless set
     std::string shard_sql{};             ///< COPY … FROM/TO STDIN as sent to the shards (FREEZE removed)
     std::string query{};                 ///< COPY (query): its text; planned as a statement of its own

@@ -37,6 +37,9 @@ void read_option(const pg_query::DefElem& option, Copy& copy, bool& delimiter_gi
         copy.escape = value[0];
     } else if (name == "header") {
         copy.header = is_true(option);
+    } else if (name == "force_quote") {
+        copy.force_quote_all = option.arg().has_a_star();
+        for (const pg_query::Node& column : option.arg().list().items()) copy.force_quote.push_back(column.string().sval());
     } else if (name != "freeze") {
         copy.force_other_options = true;
     }
@@ -124,13 +127,18 @@ Statement plan_copy(const pg_query::CopyStmt& from, StatementText text, PlanCont
         statement.writes = inner.writes;
         statement.runs_user_code = inner.runs_user_code;
         copy.query = deparse(from.query());
-        if (inner.plan == PlanKind::kRoute) {
+        pg_query::Node whole;
+        *whole.mutable_copy_stmt() = from;
+        copy.shard_sql = deparse(whole);
+        // Keys are judged when it runs, by the query's own plan.
+        if (inner.plan == PlanKind::kRoute && inner.route.where != Route::Where::kKey) {
             statement.plan = PlanKind::kRoute;
             statement.route = inner.route;
         }
         statement.reason = inner.reason;
         return statement;
     }
+    if (from.is_from()) statement.plan = PlanKind::kCopyIn;  // also at home: the client's data must be waited for
     const Table* table = context.find_table(from.relation());
     if (!table) return statement;
     copy.table = table->oid;
