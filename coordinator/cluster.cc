@@ -32,13 +32,14 @@ std::shared_ptr<const planner::Catalog> Database::catalog() const {
 void Database::publish(std::shared_ptr<const planner::Catalog> catalog) {
     const std::lock_guard lock(mutex_);
     // Two loads may end in the other order than they began: the younger snapshot stays.
-    if (catalog_ && catalog_->version() > catalog->version()) return;
+    if (catalog->version() <= outdated_up_to_ || (catalog_ && catalog_->version() > catalog->version())) return;
     version_.store(catalog->version(), std::memory_order_release);
     catalog_ = std::move(catalog);
 }
 
 void Database::invalidate() {
     const std::lock_guard lock(mutex_);
+    outdated_up_to_ = last_version_.load();
     catalog_.reset();
     version_.store(0, std::memory_order_release);
 }

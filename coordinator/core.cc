@@ -57,6 +57,12 @@ planner::Planner& Core::planner(const std::string& database) {
     return *slot;
 }
 
+Gate& Core::gate(const std::string& database) {
+    auto& slot = gates_[database];
+    if (!slot) slot = std::make_unique<Gate>(executor());
+    return *slot;
+}
+
 std::shared_ptr<const Description> Core::find_description(const std::string& key) const {
     const auto found = descriptions_.find(key);
     return found == descriptions_.end() ? nullptr : found->second;

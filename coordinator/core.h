@@ -9,6 +9,7 @@
 
 #include "backend/pool.h"
 #include "base/task_group.h"
+#include "coordinator/admin/gate.h"
 #include "coordinator/cluster.h"
 #include "coordinator/session_settings.h"
 #include "planner/planner.h"
@@ -50,6 +51,7 @@ class Core {
     SettingsTable& settings() { return settings_; }
     TaskGroup& tasks() { return tasks_; }
     planner::Planner& planner(const std::string& database);
+    Gate& gate(const std::string& database);
     const shardmap::MapPointer& map() const { return map_; }
     void use_map(shardmap::MapPointer map);
 
@@ -76,6 +78,7 @@ class Core {
     std::unique_ptr<backend::Pool> service_pool_;
     SettingsTable settings_;
     std::unordered_map<std::string, std::unique_ptr<planner::Planner>> planners_;
+    std::unordered_map<std::string, std::unique_ptr<Gate>> gates_;
     std::unordered_map<std::string, std::shared_ptr<const Description>> descriptions_;
     std::unordered_multimap<std::string, std::shared_ptr<const Identity>> identities_;
     std::unordered_map<std::string, std::uint64_t> statement_ids_;

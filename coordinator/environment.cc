@@ -1,5 +1,6 @@
 #include <functional>
 
+#include "coordinator/admin/admin.h"
 #include "coordinator/decision.h"
 #include "coordinator/session.h"
 
@@ -49,7 +50,7 @@ Task<> prepare_database(Core& core, std::string database) {
         co_await service_query(core, shard, database,
                                "BEGIN;SET LOCAL allow_system_table_mods = on;SET LOCAL client_min_messages = warning;"
                                "SELECT pg_catalog.pg_advisory_xact_lock(7001);" +
-                                   std::string(planner::kRegistrySchema) + ";" + kDecisionSchema + ";COMMIT");
+                                   std::string(planner::kRegistrySchema) + ";" + kDecisionSchema + ";" + kAdminSchema + ";COMMIT");
     }
 }
 

@@ -23,6 +23,8 @@ void Transaction::end() {
     settings_at_begin_.reset();
     changed_catalog = false;
     catalog.reset();
+    placement_changed = placement_of_old_table_changed = false;
+    placement_hold.reset();
 }
 
 Participant* Transaction::find(ShardId shard) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/pool.h"
+#include "coordinator/admin/placement_gate.h"
 #include "coordinator/core.h"
 #include "coordinator/session_settings.h"
 #include "planner/catalog.h"
@@ -70,6 +71,10 @@ class Transaction {
     const SettingsPointer& settings_at_begin() const { return settings_at_begin_; }
 
     bool changed_catalog = false;
+    bool placement_changed = false;               ///< tables were distributed or brought home in it
+    bool placement_of_old_table_changed = false;  ///< … that others may know already
+    GateHold placement_hold;                      ///< new statements of the database wait until it has ended
+    GateVisit gate;                               ///< the session's; outlives the transaction
     std::shared_ptr<const planner::Catalog> catalog;  ///< the schema as this transaction sees it, once it has changed it
 
    private:
