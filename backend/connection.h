@@ -60,6 +60,7 @@ class Connection {
     PGcancel* make_cancel() const { return PQgetCancel(connection_.get()); }
 
     bool broken = false;             ///< must not be reused
+    bool fresh = true;               ///< nobody has used it yet: it has the server's defaults
     bool dirty = false;              ///< ran code that may have left session state: reset before another session gets it
     bool unreplicated_notice = false;  ///< a commit on it ended before its standby had it (SyncRepWaitForLSN)
     std::shared_ptr<const void> settings;  ///< what the pool's user has applied; null: server's defaults

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "coordinator/server_options.h"
 #include "planner/catalog.h"
 #include "shardmap/shard_map.h"
+#include "shardmap/store/store.h"
 
 namespace pgmosaic::coordinator {
 
@@ -29,20 +31,22 @@ class Database {
     std::shared_ptr<const planner::Catalog> catalog() const;
     /// Null if nobody has loaded it, or it is known to be out of date.
     void publish(std::shared_ptr<const planner::Catalog> catalog);
-    /// The next number for a snapshot that is about to be read.
-    std::uint64_t next_version() { return next_version_.fetch_add(1) + 1; }
-    /// Whoever asks next loads it anew.
+    /// The next number for a snapshot that is about to be read; not used again by a later database of the same name.
+    static std::uint64_t next_version() { return last_version_.fetch_add(1) + 1; }
+    /// Whoever asks next loads it anew; snapshots that are being read now will not be published.
     void invalidate();
     /// pgmosaic's own tables are known to be there.
     bool prepared() const { return prepared_.load(std::memory_order_relaxed); }
     void set_prepared() { prepared_.store(true, std::memory_order_relaxed); }
+    std::atomic<bool> placement_changing{false};  ///< somebody holds its gates (admin/placement_gate.h)
 
    private:
     std::string name_;
     std::atomic<std::uint64_t> version_{0};
-    std::atomic<std::uint64_t> next_version_{0};
+    inline static std::atomic<std::uint64_t> last_version_{0};
     std::atomic<bool> prepared_{false};
     mutable std::mutex mutex_;
+    std::uint64_t outdated_up_to_ = 0;
     std::shared_ptr<const planner::Catalog> catalog_;
 };
 
@@ -74,8 +78,13 @@ class Cluster {
     const std::vector<Core*>& cores() const { return cores_; }
     std::vector<std::shared_ptr<backend::SlotCount>> slots() const { return slots_; }
 
-    /// Hooks that the server sets before cores run.
-    std::function<void(const Error&)> on_fatal;
+    /// Hooks that the server sets before cores run. Store calls in them are short; see store::Store.
+    std::function<Result<GroupId>(const std::string& database, const std::string& name, Oid key_type)> make_group;
+    std::function<Result<void>(const std::string& database)> forget_groups;  ///< DROP DATABASE
+    std::function<Task<Result<void>>(ShardId)> failover;
+    std::function<Task<Result<void>>(ShardId)> switchover;
+    std::function<std::vector<store::Event>()> events;
+    std::function<std::optional<int>(NodeId)> node_pid;  ///< of a server that runs on this machine
 
    private:
     ServerOptions options_;

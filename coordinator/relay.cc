@@ -59,6 +59,10 @@ Relay::Verdict Relay::judge(const wire::Frame& frame, ClientStream& client) {
             return verdict;
         case 'C':
             if (keep_tags) tag_ = wire::Reader(frame.body).cstring();
+            if (front.swallow_complete) {
+                if (front.kind == Expect::Kind::kExecute) finish_front();
+                return Verdict::kSwallow;
+            }
             [[fallthrough]];
         case 'I':
         case 's':

@@ -21,6 +21,7 @@ struct Expect {
     Kind kind = Kind::kQuery;
     bool forward = true;
     bool forward_ready = false;  ///< kSync, kQuery: ReadyForQuery goes to the client, too
+    bool swallow_complete = false;  ///< the command tag stays with us (see Relay::tag)
     std::string bytes{};
 };
 

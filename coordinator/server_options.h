@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct ServerOptions {
     bool automatic_failover = true;
     Clock::duration failover_detect = 2s;
     bool without_standby_continue = true;
+    std::map<std::string, std::string> settings_shown{};  ///< Config::shown, for mosaic.settings
 };
 
 }  // namespace pgmosaic::coordinator

@@ -52,6 +52,10 @@ Task<> Session::run() {
         fatal(error.error());
     }
     busy_ = false;
+    // Also a session that was told to stop tidies up.
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await asio::this_coro::throw_if_cancelled(false);
+    relay_.clear();
     co_await rollback();
     boost::system::error_code ignored;
     client_.stream().try_write_quietly(client_.out());
@@ -110,6 +114,8 @@ Task<> Session::handle(const wire::Frame& frame) {
     // After an error in a pipeline everything up to Sync is passed over.
     if (skip_until_sync_ && frame.type != 'S' && frame.type != 'X') co_return;
     std::optional<Error> failure;
+    bool told = false;  // the server's own ErrorResponse has gone to the client
+    const char type = frame.type;
     try {
         switch (frame.type) {
             case 'Q': {
@@ -135,12 +141,15 @@ Task<> Session::handle(const wire::Frame& frame) {
         }
     } catch (const PgError& error) {
         failure = error.error();
+    } catch (const StatementFailed&) {
+        told = true;
     }
-    if (!failure) co_return;
-    co_await on_statement_error(*failure);
-    if (frame.type == 'F' || frame.type == 'Q') {
+    if (!failure && !told) co_return;
+    if (failure) wire::write_error(client_.out(), *failure);
+    co_await on_statement_error(failure && failure->severity == "FATAL");
+    if (type == 'F' || type == 'Q') {
         ready();
-    } else if (frame.type == 'S') {
+    } else if (type == 'S') {
         skip_until_sync_ = false;
         ready();
     } else {
@@ -149,9 +158,10 @@ Task<> Session::handle(const wire::Frame& frame) {
 }
 
 /// The statement is over: the client is told, and an open transaction can only be rolled back.
-Task<> Session::on_statement_error(Error error) {
+Task<> Session::on_statement_error(bool fatal) {
     answer_ = nullptr;
-    wire::write_error(client_.out(), error);
+    answer_kept_ = false;
+    ready_sent_ = false;
     for (auto& [shard, participant] : statement_leases_) {
         if (participant.connection().status() != wire::TransactionStatus::kIdle) participant.connection().broken = true;
     }
@@ -160,7 +170,7 @@ Task<> Session::on_statement_error(Error error) {
     pipeline_ = nullptr;
     transaction_.fail();
     if (transaction_.mode() == Transaction::Mode::kImplicit) co_await rollback();
-    if (error.severity == "FATAL") terminated_ = true;
+    if (fatal) terminated_ = true;
 }
 
 void Session::ready() {

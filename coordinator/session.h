@@ -189,7 +189,7 @@ class Session {
     Task<> serve();
     Task<> handle(const wire::Frame& frame);
     void check_length(std::string_view header) const;
-    Task<> on_statement_error(Error error);
+    Task<> on_statement_error(bool fatal);
     Task<> on_input_exhausted();
     void ready();
 

@@ -4,6 +4,7 @@
 #include "coordinator/execute.h"
 #include "coordinator/session.h"
 #include "shardmap/hash.h"
+#include "shardmap/key_types.h"
 
 namespace pgmosaic::coordinator {
 
@@ -99,7 +100,7 @@ std::optional<ShardId> Session::shard_of_value(GroupId group, Oid key_type, cons
             if (type == 0) return std::nullopt;
             bucket = shardmap::bucket_of_binary(key_type, type, bytes);
         } else {
-            if (type != 0 && !shardmap::same_family(key_type, type)) return std::nullopt;
+            if (type != 0 && shardmap::key_family(key_type) != shardmap::key_family(type)) return std::nullopt;
             bucket = shardmap::bucket_of_text(key_type, bytes);
         }
         if (!utf8_ && !is_ascii(bytes)) return std::nullopt;

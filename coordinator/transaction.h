@@ -59,6 +59,7 @@ class Transaction {
     Participant* find(ShardId shard);
     Participant& add(ShardId shard, backend::Lease lease);
     std::map<ShardId, Participant>& participants() { return participants_; }
+    const std::map<ShardId, Participant>& participants() const { return participants_; }
     std::size_t writers() const;
     /// `BEGIN …` and all that a server must run to stand where the others stand.
     std::string join_sql() const;

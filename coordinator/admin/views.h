@@ -8,7 +8,7 @@ namespace pgmosaic::coordinator {
 
 struct ViewColumn {
     std::string_view name;
-    std::string_view type;  ///< as SQL
+    std::string_view type;  ///< its name in pg_catalog
 };
 
 /// One of our views: its columns, and who finds its rows. Declared once, in views.cc.

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/session.h"
+
+/// One statement on one shard, by the extended protocol on the server's side whatever the client speaks, so that columns can
+/// have a format each.
+namespace pgmosaic::coordinator {
+
+/// The formats of the columns of a shard's answer: the client's for the first `visible`, binary for `hidden` more. With
+/// hidden = 0 the client's own list is used as it came.
+struct ShardFormats {
+    std::size_t visible = 0;
+    std::size_t hidden = 0;
+    std::size_t leading_text = 0;  ///< columns in text format before those
+};
+
+/// Appends Parse (unless the server session has it), Bind with the request's parameters, Describe, Execute and Sync.
+void put_statement(Participant& participant, Core& core, const Request& request, std::string_view sql, const ShardFormats& formats);
+
+/// What one shard answers to put_statement(), frame by frame.
+///
+/// Errors  ConnectionLost; a shard's ErrorResponse is kept in `error`, and the rest is read up to ReadyForQuery
+class ShardReply {
+   public:
+    explicit ShardReply(Participant& participant) : participant_(participant) {}
+
+    Participant& participant() { return participant_; }
+    bool done() const { return done_; }
+    bool described() const { return described_; }
+    const std::vector<wire::Field>& fields() const { return fields_; }
+    const std::string& tag() const { return tag_; }
+    const std::optional<Error>& error() const { return error_; }
+
+    /// Takes what is in the buffer: rows go to `row` until `more` says no (then this returns), everything else is looked at
+    /// here. True if anything was taken.
+    template <class Row, class More>
+    bool take(Row&& row, More&& more);
+    /// Reads at least one byte more from the server.
+    Task<> fill() { return participant_.connection().fill(want_); }
+    /// Reads until the columns are known, the statement has failed, or it is over.
+    Task<> until_described();
+    /// Reads to the end, rows to nobody.
+    Task<> skip_to_end();
+    /// Reads to the end, rows collected as DataRow bodies.
+    Task<> collect(std::vector<std::string>& rows);
+    std::vector<std::string> notices;  ///< NoticeResponse frames that came with it
+
+   private:
+    bool take_other(const wire::Frame& frame);
+
+    Participant& participant_;
+    std::vector<wire::Field> fields_;
+    std::string tag_;
+    std::optional<Error> error_;
+    std::size_t want_ = 0;
+    bool described_ = false;
+    bool done_ = false;
+};
+
+template <class Row, class More>
+bool ShardReply::take(Row&& row, More&& more) {
+    backend::Buffer& input = participant_.connection().stream().input();
+    bool any = false;
+    want_ = 0;
+    while (!done_ && more()) {
+        const auto frame = wire::next_frame(input.unread());
+        if (!frame) {
+            const std::size_t whole = wire::frame_bytes(input.unread());
+            if (whole > input.unread().size()) want_ = whole - input.unread().size();
+            break;
+        }
+        const std::size_t bytes = frame->whole.size();
+        if (participant_.ready_to_skip == 0 && frame->type == 'D') row(frame->body);
+        else take_other(*frame);
+        input.consume(bytes);
+        any = true;
+    }
+    return any;
+}
+
+/// The error as the client sees it, with the shard named.
+[[noreturn]] void throw_shard_error(const Session& session, ShardId shard, Error error);
+
+/// Runs one statement on several shards side by side and waits for all; rows are dropped. Errors: the first shard's that failed.
+Task<> run_on_shards(Session& session, const std::vector<ShardId>& shards, std::string sql, bool writes);
+
+}  // namespace pgmosaic::coordinator
