@@ -77,8 +77,10 @@ Action keep(const FailoverView& view) {
         if (!alone && is_lost(view)) return Action::kRecordAlone;
         if (alone && !is_useful(view) && !view.primary.names_nobody) return Action::kClearNames;
     }
-    if (!view.primary.verified) return Action::kVerifyPrimary;
-    return improve_standing(view);
+    if (view.primary.verified) return improve_standing(view);
+    // A commit that waits for a standby that is not there stays on the server when we give it up: do not begin it.
+    const bool would_hang = !view.primary.names_nobody && !view.standby.streaming;
+    return would_hang ? mend_standby(view) : Action::kVerifyPrimary;
 }
 
 bool may_take_over(const FailoverView& view) {

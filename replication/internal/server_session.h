@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "backend/service_connection.h"
+
+namespace pgmosaic::replication {
+
+/// A session on one server that is opened when it is needed, and again after it broke.
+///
+/// Core    the supervisor's; one query at a time
+/// Errors  ServiceConnection's
+class ServerSession {
+   public:
+    explicit ServerSession(backend::ServerAddress address) : address_(std::move(address)) {}
+
+    Task<Result<backend::QueryResult>> query(std::string sql, Deadline deadline);
+    /// Opens it if it is not open.
+    Task<Result<void>> open(Deadline deadline);
+    bool is_open() const { return connection_ != nullptr; }
+    void close() { connection_.reset(); }
+    int backend_pid() { return connection_ ? connection_->connection().backend_pid() : 0; }
+
+   private:
+    backend::ServerAddress address_;
+    std::unique_ptr<backend::ServiceConnection> connection_;
+};
+
+}  // namespace pgmosaic::replication
