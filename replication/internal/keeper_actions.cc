@@ -21,6 +21,7 @@ constexpr auto kProofMax = 3s;
 constexpr auto kResolveMax = 5s;
 constexpr auto kFastStopMax = 30s;
 constexpr auto kLookMax = 1200ms;
+constexpr int kLooksForReload = 10;
 
 Deadline soon(Clock::duration length = kOrderMax) { return Deadline::after(length); }
 
@@ -86,8 +87,11 @@ Task<Result<void>> ShardKeeper::resume(NodeId standby) {
 
 Task<Result<void>> ShardKeeper::stop_the_receiver() {
     auto done = co_await stop_receiver(server(shard_.primary).hands, soon());
+    // A reload reaches each of the server's processes in its own time; the probe's is one of them.
+    for (int looks = 0; done && looks < kLooksForReload && !look(shard_.primary).facts.sourceless; ++looks) {
+        co_await see(shard_.primary);
+    }
     log_.mark("stop_receiver");
-    co_await see(shard_.primary);
     co_return done;
 }
 
@@ -150,8 +154,8 @@ Task<Result<void>> ShardKeeper::publish() {
 }
 
 Task<Result<void>> ShardKeeper::give_names(NodeId node, std::string names) {
-    auto done = co_await set_names(server(node).hands, std::move(names), soon());
-    co_await see(node);
+    auto done = co_await set_names(server(node).hands, names, soon());
+    for (int looks = 0; done && looks < kLooksForReload && look(node).facts.names != names; ++looks) co_await see(node);
     co_return done;
 }
 

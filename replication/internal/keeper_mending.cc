@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "replication/internal/own_trouble.h"
 #include "replication/internal/record_steps.h"
 #include "replication/internal/shard_keeper.h"
 
@@ -13,7 +14,8 @@ using shardmap::NodeState;
 namespace {
 
 constexpr auto kStartMax = 60s;
-constexpr auto kRebuildMax = 6h;  // a base backup of a large server
+constexpr auto kStopMax = 3s;     // afterwards it is killed: a stopped (SIGSTOP) server heeds nothing else
+constexpr auto kRebuildMax = 1h;  // a base backup of a large server
 constexpr Clock::duration kBackoffFirst = 1s;
 constexpr Clock::duration kBackoffMax = 60s;
 
@@ -28,10 +30,14 @@ Task<> ShardKeeper::mend(NodeId node, bool rebuild_it) {
     spdlog::info("failover mend {} {} {}", log_field("shard", shard_.name), log_field("node", shard_.find_node(node)->name),
                  log_field("how", rebuild_it ? "rebuild" : "start"));
     Result<void> outcome;
-    if (rebuild_it) {
-        outcome = co_await rebuild(node);
-    } else {
-        outcome = co_await context_.partners.nodes->start(node, Deadline::after(kStartMax));
+    try {
+        if (rebuild_it) {
+            outcome = co_await rebuild(node);
+        } else {
+            outcome = co_await context_.partners.nodes->start(node, Deadline::after(kStartMax));
+        }
+    } catch (...) {
+        outcome = error_of_current_exception();
     }
     mended(node, rebuild_it, outcome);
 }
@@ -40,6 +46,8 @@ Task<Result<void>> ShardKeeper::rebuild(NodeId node) {
     auto saved = save(with_node_state(shard_, node, NodeState::kRebuilding), "a standby is made anew");
     if (!saved) co_return saved;
     publish_map().has_value();
+    auto stopped = co_await context_.partners.nodes->stop(node, node::StopMode::kImmediate, Deadline::after(kStopMax));
+    if (!stopped) co_return stopped;
     auto rebuilt = co_await context_.partners.nodes->rebuild_as_standby(node, shard_.primary, Deadline::after(kRebuildMax));
     if (!rebuilt) co_return rebuilt;
     saved = save(with_node_state(shard_, node, NodeState::kReady), "the standby streams");

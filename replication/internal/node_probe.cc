@@ -1,5 +1,7 @@
 #include "replication/internal/node_probe.h"
 
+#include "replication/internal/own_trouble.h"
+
 namespace pgmosaic::replication {
 
 namespace {
@@ -10,6 +12,11 @@ constexpr auto kHurriedInterval = 10ms;
 constexpr auto kProcessInterval = 25ms;
 
 bool mentions(const Error& error, std::string_view words) { return error.message.find(words) != std::string::npos; }
+
+bool is_our_own(const Error& error) {
+    return error.code == sqlstate::kIoError || error.code == sqlstate::kOutOfMemory || error.code == sqlstate::kInternalError ||
+           mentions(error, "Too many open files");
+}
 
 Health health_of(const Error& error, bool timed_out) {
     if (error.code == sqlstate::kCannotConnectNow) return Health::kStarting;
@@ -27,8 +34,8 @@ NodeProbe::NodeProbe(asio::any_io_executor executor, const shardmap::Node& node,
       interval_(interval),
       nodes_(nodes != nullptr && nodes->is_local(node.id) ? nodes : nullptr),
       on_look_(std::move(on_look)),
-      session_(std::move(address)),
-      pause_(std::move(executor)) {
+      pause_(std::move(executor)),
+      session_(std::move(address)) {
     look_.answered = look_.led = Clock::now();
 }
 
@@ -64,9 +71,10 @@ Task<> NodeProbe::ask_twice() {
         } else {
             failed(facts.error(), deadline.passed());
         }
-    } catch (const PgError& broken) {  // bytes that are no protocol: somebody else listens there
+    } catch (...) {
+        const Error error = error_of_current_exception();
         session_.close();
-        failed(broken.error(), true);
+        failed(error, true);
     }
 }
 
@@ -103,6 +111,10 @@ void NodeProbe::failed(const Error& error, bool timed_out) {
     look_.error = error.message;
     // A server that reports an error is there: it was promoted between two functions of the probe, say.
     if (session_.is_open()) return;
+    if (is_our_own(error)) {  // then nothing is known of the server, and its silence does not count
+        look_.answered = look_.led = Clock::now();
+        return;
+    }
     look_.health = health_of(error, timed_out);
 }
 
@@ -121,6 +133,7 @@ Task<> NodeProbe::pause() {
         co_await pause_.wait(kHurriedInterval);
         co_return;
     }
+    session_.listen([this] { pause_.notify(); });
     const auto end = Clock::now() + interval_;
     const bool was_gone = look_.health == Health::kGone;
     while (Clock::now() < end && !hurry_) {

@@ -43,9 +43,9 @@ class NodeProbe {
     const Clock::duration interval_;
     node::NodeControl* const nodes_;
     const std::function<void()> on_look_;
-    ServerSession session_;
     NodeLook look_;
     Wake pause_;
+    ServerSession session_;
     bool hurry_ = false;
     bool identified_ = false;
 };

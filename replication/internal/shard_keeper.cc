@@ -1,8 +1,7 @@
 #include "replication/internal/shard_keeper.h"
 
-#include <boost/system/system_error.hpp>
-
 #include "base/log.h"
+#include "replication/internal/own_trouble.h"
 #include "replication/internal/record_steps.h"
 
 namespace pgmosaic::replication {
@@ -72,8 +71,8 @@ Task<> ShardKeeper::step() {
     Result<void> done;
     try {
         done = co_await perform(action);
-    } catch (const PgError& broken) {
-        done = broken.error();  // bytes that are no protocol
+    } catch (...) {
+        done = error_of_current_exception();
     }
     if (done) {
         trouble_.clear();

@@ -330,6 +330,19 @@ TEST(RestartedPrimary, IsVerifiedBeforeAnythingElse) {
     EXPECT_EQ(next(view), Action::kRecordAlone);
 }
 
+TEST(RestartedPrimary, IsNotMadeToWaitForAStandbyThatIsNotThere) {
+    FailoverView view = healthy();
+    view.policy.continue_alone = false;
+    view.primary.verified = false;
+    view.standby.streaming = view.standby.synchronous = false;
+    EXPECT_EQ(next(view), Action::kWait);
+    view.standby.health = Health::kGone;
+    EXPECT_EQ(next(view), Action::kStartStandby);
+    view.standby.health = Health::kAnswering;
+    view.standby.streaming = true;
+    EXPECT_EQ(next(view), Action::kVerifyPrimary);
+}
+
 TEST(ShardWithoutStandby, IsServedAndRestarted) {
     FailoverView view = healthy();
     view.shard.nodes.pop_back();
