@@ -14,6 +14,7 @@
 #include "base/task.h"
 #include "coordinator/server_options.h"
 #include "planner/catalog.h"
+#include "replication/shard_status.h"
 #include "shardmap/shard_map.h"
 #include "shardmap/store/store.h"
 
@@ -83,6 +84,7 @@ class Cluster {
     std::function<Result<void>(const std::string& database)> forget_groups;  ///< DROP DATABASE
     std::function<Task<Result<void>>(ShardId)> failover;
     std::function<Task<Result<void>>(ShardId)> switchover;
+    std::function<std::vector<replication::ShardStatus>()> shard_status;
     std::function<std::vector<store::Event>()> events;
     std::function<std::optional<int>(NodeId)> node_pid;  ///< of a server that runs on this machine
 

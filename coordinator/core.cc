@@ -19,7 +19,8 @@ std::vector<std::shared_ptr<backend::SlotCount>> fresh_slots(std::size_t count) 
 
 }  // namespace
 
-Core::Core(Cluster& cluster, int number) : cluster_(cluster), number_(number), tasks_(context_.get_executor()) {
+Core::Core(Cluster& cluster, int number)
+    : cluster_(cluster), number_(number), workbench_(cluster.options()), tasks_(context_.get_executor()) {
     const ServerOptions& options = cluster.options();
     const std::size_t shards = cluster.map()->shards().size();
     const auto password = [&options](const std::string& user) {
@@ -44,11 +45,21 @@ Core::Core(Cluster& cluster, int number) : cluster_(cluster), number_(number), t
 Core::~Core() = default;
 
 void Core::use_map(shardmap::MapPointer map) {
-    for (const shardmap::Shard& shard : map->shards()) {
-        pool_->set_endpoint(shard.id, endpoint_of(shard));
-        service_pool_->set_endpoint(shard.id, endpoint_of(shard));
-    }
     map_ = std::move(map);
+    available_.resize(map_->shards().size(), false);
+    for (const shardmap::Shard& shard : map_->shards()) set_endpoint(shard);
+}
+
+void Core::set_available(ShardId shard, bool available) {
+    available_[shard.value] = available;
+    set_endpoint(map_->shard(shard));
+}
+
+void Core::set_endpoint(const shardmap::Shard& shard) {
+    backend::Endpoint endpoint = endpoint_of(shard);
+    endpoint.available = endpoint.available && available_[shard.id.value];
+    pool_->set_endpoint(shard.id, endpoint);
+    service_pool_->set_endpoint(shard.id, endpoint);
 }
 
 planner::Planner& Core::planner(const std::string& database) {

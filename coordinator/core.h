@@ -11,6 +11,7 @@
 #include "base/task_group.h"
 #include "coordinator/admin/gate.h"
 #include "coordinator/cluster.h"
+#include "coordinator/internal/workbench_cache.h"
 #include "coordinator/session_settings.h"
 #include "planner/planner.h"
 #include "wire/messages.h"
@@ -48,12 +49,15 @@ class Core {
     backend::Pool& pool() { return *pool_; }
     /// Sessions of pgmosaic itself: phase two, recovery, administration. Not counted in per_shard.
     backend::Pool& service_pool() { return *service_pool_; }
+    WorkbenchCache& workbench() { return workbench_; }
     SettingsTable& settings() { return settings_; }
     TaskGroup& tasks() { return tasks_; }
     planner::Planner& planner(const std::string& database);
     Gate& gate(const std::string& database);
     const shardmap::MapPointer& map() const { return map_; }
     void use_map(shardmap::MapPointer map);
+    /// Statements for a shard wait while it is not available, whatever the map says.
+    void set_available(ShardId shard, bool available);
 
     std::set<Session*>& sessions() { return sessions_; }
     /// How many sessions this core has; any core may ask.
@@ -74,8 +78,11 @@ class Core {
     int number_;
     asio::io_context context_{1};
     shardmap::MapPointer map_;
+    std::vector<bool> available_;  ///< by shard
+    void set_endpoint(const shardmap::Shard& shard);
     std::unique_ptr<backend::Pool> pool_;
     std::unique_ptr<backend::Pool> service_pool_;
+    WorkbenchCache workbench_;
     SettingsTable settings_;
     std::unordered_map<std::string, std::unique_ptr<planner::Planner>> planners_;
     std::unordered_map<std::string, std::unique_ptr<Gate>> gates_;

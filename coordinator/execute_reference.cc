@@ -106,7 +106,9 @@ Task<> execute_reference_write(Session& session, const Request& request) {
             co_await run_on_shards(session, leader, plan.lock_sql, true);
             co_await run_on_shards(session, copies(session, session.core()), plan.lock_sql, true);
         }
-        tag = plan.rows_from_leader ? co_await insert_by_leader(session, request, plan) : co_await write_everywhere(session, request);
+        // No conditional expression: GCC 12 awaits both of its branches.
+        if (plan.rows_from_leader) tag = co_await insert_by_leader(session, request, plan);
+        else tag = co_await write_everywhere(session, request);
     } catch (const backend::ConnectionLost&) {
         session.on_connection_lost(false, false);
     }

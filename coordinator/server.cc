@@ -92,7 +92,9 @@ void Server::run() {
     for (auto& core : state.cores) {
         threads.emplace_back([&context = core->context()] { context.run(); });
     }
-    state.supervision->start();
+    if (auto started = state.supervision->start(); !started) {
+        spdlog::error("supervision not_started {}", log_field("error", started.error().message));
+    }
     spdlog::info("endpoint listening {} threads={}", log_field("address", state.options.listen.front()), state.cores.size());
     {
         std::unique_lock lock(state.mutex);

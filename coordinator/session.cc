@@ -207,6 +207,7 @@ void Session::cancel() {
     };
     for (auto& [shard, participant] : statement_leases_) cancel_one(participant);
     for (auto& [shard, participant] : transaction_.participants()) cancel_one(participant);
+    if (cancelled_too_ != nullptr) Background::cancel_query(*cancelled_too_);
     cancelled_ = true;
 }
 

@@ -157,6 +157,8 @@ class Session {
     /// the message are gone afterwards.
     void consume_current_frame();
     const SettingsPointer& settings() const { return settings_; }
+    /// A cancel request of the client reaches this connection, too; null: no more.
+    void cancels_also(backend::Connection* connection) { cancelled_too_ = connection; }
     /// True if the client's encoding is the servers', so that keys can be hashed as they come.
     bool utf8() const { return utf8_; }
     /// The route's shard, or the plan that holds where the keys do not meet on one.
@@ -300,6 +302,7 @@ class Session {
     bool ready_sent_ = false;  ///< the server's ReadyForQuery has gone to the client
     bool consumed_ = false;    ///< the message in hand has left the buffer already
     bool committing_ = false;  ///< COMMIT may have been sent: no cancel is forwarded
+    backend::Connection* cancelled_too_ = nullptr;  ///< works for this session, but is no participant
     bool cancelled_ = false;
 };
 

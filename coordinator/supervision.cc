@@ -1,21 +1,68 @@
 #include "coordinator/supervision.h"
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <optional>
 #include <thread>
 
 #include "base/log.h"
+#include "base/task_group.h"
+#include "coordinator/core.h"
+#include "coordinator/takeover_resolver.h"
+#include "replication/supervisor.h"
 #include "shardmap/store/map_store.h"
 
 namespace pgmosaic::coordinator {
 
+namespace {
+
+/// Failover and switchover by hand: how long an operator waits before being told that it goes on.
+constexpr Clock::duration kByHandTime = 60s;
+
+/// News for all cores.
+class Publisher : public replication::MapPublisher {
+   public:
+    explicit Publisher(Cluster& cluster) : cluster_(cluster) {}
+    void publish(shardmap::MapPointer map) override { cluster_.publish(std::move(map)); }
+    void set_available(ShardId shard, bool available) override {
+        for (Core* core : cluster_.cores()) {
+            asio::post(core->executor(), [core, shard, available] { core->set_available(shard, available); });
+        }
+    }
+
+   private:
+    Cluster& cluster_;
+};
+
+replication::SupervisorOptions supervisor_options(const ServerOptions& options) {
+    replication::SupervisorOptions made;
+    made.policy.detect = options.failover_detect;
+    made.policy.automatic = options.automatic_failover;
+    made.policy.continue_alone = options.without_standby_continue;
+    made.address_of = [user = options.service_user, password = options.service_password](const shardmap::Node& node) {
+        return backend::ServerAddress{.host = node.host, .port = node.port, .database = "postgres", .user = user, .password = password};
+    };
+    return made;
+}
+
+}  // namespace
+
 struct Supervision::State {
-    State(Cluster& c, std::shared_ptr<store::Store> s, node::NodeControl* n) : cluster(c), store(std::move(s)), nodes(n) {}
+    State(Cluster& c, std::shared_ptr<store::Store> s, node::NodeControl* n)
+        : cluster(c), store(std::move(s)), publisher(c), resolver(c),
+          supervisor(context.get_executor(),
+                     {.store = store.get(), .nodes = n, .publisher = &publisher, .resolver = &resolver},
+                     supervisor_options(c.options())) {}
 
     Cluster& cluster;
     std::shared_ptr<store::Store> store;
-    node::NodeControl* nodes;
     asio::io_context context{1};
+    Publisher publisher;
+    TakeoverResolver resolver;
+    replication::Supervisor supervisor;
+    std::optional<asio::executor_work_guard<asio::io_context::executor_type>> guard;
     std::thread thread;
 
     Result<GroupId> make_group(const std::string& database, const std::string& name, Oid key_type) {
@@ -55,6 +102,13 @@ Supervision::Supervision(Cluster& cluster, std::shared_ptr<store::Store> store, 
         return state->make_group(database, name, key_type);
     };
     cluster.forget_groups = [state](const std::string& database) { return state->forget_groups(database); };
+    cluster.failover = [state](ShardId shard) {
+        return state->supervisor.failover(shard, Deadline::after(kByHandTime));
+    };
+    cluster.switchover = [state](ShardId shard) {
+        return state->supervisor.switchover(shard, Deadline::after(kByHandTime));
+    };
+    cluster.shard_status = [state] { return state->supervisor.status(); };
     cluster.events = [state] {
         auto events = state->store->events(0, 1000);
         return events ? *events : std::vector<store::Event>{};
@@ -63,7 +117,22 @@ Supervision::Supervision(Cluster& cluster, std::shared_ptr<store::Store> store, 
 
 Supervision::~Supervision() = default;
 
-void Supervision::start() {}
-void Supervision::stop() {}
+Result<void> Supervision::start() {
+    if (auto started = state_->supervisor.start(); !started) return started.error();
+    state_->guard.emplace(state_->context.get_executor());
+    state_->thread = std::thread([&context = state_->context] { context.run(); });
+    return {};
+}
+
+void Supervision::stop() {
+    if (!state_->thread.joinable()) return;
+    TaskGroup ending(state_->context.get_executor());
+    asio::post(state_->context, [this, &ending] {
+        state_->supervisor.stop();
+        ending.spawn(state_->supervisor.join());
+    });
+    state_->guard.reset();
+    state_->thread.join();
+}
 
 }  // namespace pgmosaic::coordinator

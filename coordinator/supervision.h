@@ -14,7 +14,8 @@ class Supervision {
    public:
     Supervision(Cluster& cluster, std::shared_ptr<store::Store> store, node::NodeControl* nodes);
     ~Supervision();
-    void start();
+    /// Errors: the store's.
+    Result<void> start();
     void stop();
 
    private:

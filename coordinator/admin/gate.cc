@@ -19,8 +19,10 @@ Task<bool> woken(asio::steady_timer& timer) {
 }  // namespace
 
 Task<bool> Gate::enter() {
+    bool waiting = true;
     while (!try_enter()) {
-        if (!co_await woken(opened_) && closed_) co_return false;
+        if (!waiting) co_return false;
+        waiting = co_await woken(opened_);
     }
     co_return true;
 }
@@ -32,9 +34,9 @@ void Gate::close(Deadline until) {
 
 Task<bool> Gate::drained(Deadline deadline) {
     idle_.expires_at(deadline.at);
-    while (inside_ > 0) {
-        if (!co_await woken(idle_)) break;
-    }
+    // Written so because GCC 12 makes an illegal instruction of `if (!co_await …) break;` here.
+    bool waiting = true;
+    while (inside_ > 0 && waiting) waiting = co_await woken(idle_);
     co_return inside_ == 0;
 }
 

@@ -11,7 +11,9 @@ namespace {
 constexpr const char* kQuestion =
     "SELECT NULL, pg_catalog.pg_is_in_recovery()::text, "
     "(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END)::text, "
-    "(SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())::text, "
+    "(CASE WHEN pg_catalog.pg_is_in_recovery() THEN COALESCE((SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver), "
+    "(SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())) ELSE ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name("
+    "pg_catalog.pg_current_wal_lsn()), 1, 8))::pg_catalog.bit(32)::int4 END)::text, "
     "(SELECT pg_catalog.sum(pg_catalog.pg_database_size(oid)) FROM pg_catalog.pg_database)::text "
     "UNION ALL SELECT application_name, sync_state, "
     "(CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), flush_lsn) END)::text, "
