@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "planner/internal/code.h"
 #include "planner/internal/functions.h"
 #include "planner/internal/tree.h"
 
@@ -13,6 +14,13 @@ namespace {
 namespace json = boost::json;
 
 std::string text(const json::value& value) { return value.is_null() ? std::string() : std::string(value.as_string()); }
+
+std::string lower(std::string name) {
+    for (char& c : name) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+    }
+    return name;
+}
 
 char character(const json::value& value) {
     const std::string read = text(value);
@@ -115,7 +123,7 @@ DefaultTraits judge(const std::string& expression, const Catalog& catalog) {
             const FunctionTraits function = traits_of(*call, catalog, {"public"});
             if (function.volatility != 'i') traits.immutable = false;
             if (is_sequence_function(name_of(call->funcname()).name)) traits.needs_home = true;
-            if (function.user && function.volatility != 'i') traits.needs_home = true;
+            if (function.user && function.volatility != 'i' && function.reach != Reach::kNone) traits.needs_home = true;
         }
         return true;
     });
@@ -141,11 +149,19 @@ Result<std::shared_ptr<const Catalog>> Catalog::from_json(std::string_view docum
         if (const json::value& functions = parsed.at("functions"); !functions.is_null()) {
             for (const json::value& each : functions.as_array()) {
                 const json::array& from = each.as_array();
-                Function function{text(from.at(0)), text(from.at(1)), character(from.at(2)), character(from.at(3))};
-                catalog->functions_[function.name].push_back(std::move(function));
+                Function function{.schema = text(from.at(0)), .name = text(from.at(1)), .kind = character(from.at(2)),
+                                  .volatility = character(from.at(3))};
+                if (from.size() > 5) {
+                    function.language = text(from.at(4));
+                    function.source = text(from.at(5));
+                }
+                std::vector<Function>& overloads = catalog->functions_[function.name];
+                if (overloads.empty()) catalog->function_names_[lower(function.name)].push_back(function.name);
+                overloads.push_back(std::move(function));
             }
         }
         catalog->inherit_placements(parents);
+        catalog->judge_functions();
         catalog->judge_defaults();
         return std::shared_ptr<const Catalog>(std::move(catalog));
     } catch (const std::exception& failure) {
@@ -155,6 +171,7 @@ Result<std::shared_ptr<const Catalog>> Catalog::from_json(std::string_view docum
 
 void Catalog::add(Table table) {
     by_name_[table.name].push_back(tables_.size());
+    by_lower_name_[lower(table.name)].push_back(tables_.size());
     by_oid_[table.oid] = tables_.size();
     tables_.push_back(std::move(table));
 }
@@ -181,6 +198,29 @@ void Catalog::inherit_placements(const std::vector<std::vector<Oid>>& parents) {
     }
     has_sharded_tables_ = std::any_of(tables_.begin(), tables_.end(),
                                       [](const Table& table) { return table.placement == Placement::kSharded; });
+}
+
+// A function reaches what the functions that it calls reach: repeated until nothing changes, starting from "nothing".
+void Catalog::judge_functions() {
+    std::vector<Function*> readable;
+    for (auto& [name, functions] : functions_) {
+        for (Function& function : functions) {
+            // C functions come with extensions, and take their arguments; the few that reach out are not ours to guard.
+            const bool native = function.language == "c" || function.language == "internal" || function.kind == 'a';
+            const bool known = function.language == "sql" || function.language == "plpgsql";
+            function.reach = native || known ? Reach::kNone : Reach::kUnknown;
+            if (known && function.kind != 'a') readable.push_back(&function);
+        }
+    }
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (Function* function : readable) {
+            const Reach reach = reach_of(function->source, *this);
+            changed |= reach > function->reach;
+            function->reach = std::max(function->reach, reach);
+        }
+    }
+    for (Function* function : readable) function->source.clear();
 }
 
 void Catalog::judge_defaults() {
@@ -224,6 +264,24 @@ bool Catalog::visible_in(const Table& table, std::string_view schema) const {
 const Table* Catalog::find_table(Oid oid) const {
     const auto found = by_oid_.find(oid);
     return found == by_oid_.end() ? nullptr : &tables_[found->second];
+}
+
+std::vector<const Table*> Catalog::tables_called(const std::string& lower) const {
+    std::vector<const Table*> result;
+    const auto found = by_lower_name_.find(lower);
+    if (found == by_lower_name_.end()) return result;
+    for (std::size_t index : found->second) result.push_back(&tables_[index]);
+    return result;
+}
+
+Reach Catalog::reach_of_functions_called(const std::string& lower) const {
+    Reach reach = Reach::kNone;
+    const auto found = function_names_.find(lower);
+    if (found == function_names_.end()) return reach;
+    for (const std::string& name : found->second) {
+        for (const Function& function : functions_.at(name)) reach = std::max(reach, function.reach);
+    }
+    return reach;
 }
 
 std::vector<const Function*> Catalog::find_functions(std::string_view name) const {

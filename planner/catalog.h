@@ -54,12 +54,22 @@ struct Table {
     std::string view_definition;  ///< kind 'v': pg_get_viewdef, names qualified
 };
 
+/// What a function may touch when it runs.
+enum class Reach : std::uint8_t {
+    kNone,     ///< its arguments only
+    kHome,     ///< tables, sequences and catalogs of the home shard
+    kUnknown,  ///< sharded tables, or what cannot be read (dynamic SQL, a language that is not known)
+};
+
 /// A function, procedure or aggregate outside pg_catalog.
 struct Function {
     std::string schema;
     std::string name;
     char kind = 'f';        ///< pg_proc.prokind
     char volatility = 'v';  ///< pg_proc.provolatile
+    Reach reach = Reach::kUnknown;
+    std::string language;
+    std::string source;     ///< of SQL and PL/pgSQL functions
 };
 
 /// What the planner knows of one database at one moment; immutable once built.
@@ -78,6 +88,9 @@ class Catalog {
     /// True if operators are defined outside pg_catalog: proofs by operator name are then kept to the safe types.
     bool has_user_operators() const { return has_user_operators_; }
     const std::vector<Table>& tables() const { return tables_; }
+    /// Tables, and how far functions may reach, whose names differ from `lower` in upper and lower case only.
+    std::vector<const Table*> tables_called(const std::string& lower) const;
+    Reach reach_of_functions_called(const std::string& lower) const;
     bool has_sharded_tables() const { return has_sharded_tables_; }
     /// True if text of the default collation is ordered by its bytes (C, POSIX, C.UTF-8 of libc).
     bool default_collation_is_c() const { return default_collation_is_c_; }
@@ -86,11 +99,14 @@ class Catalog {
     void add(Table table);
     void inherit_placements(const std::vector<std::vector<Oid>>& parents);
     void judge_defaults();
+    void judge_functions();
     bool visible_in(const Table& table, std::string_view schema) const;
 
     std::uint64_t version_ = 0;
     std::vector<Table> tables_;
     std::unordered_map<std::string, std::vector<std::size_t>> by_name_;
+    std::unordered_map<std::string, std::vector<std::size_t>> by_lower_name_;
+    std::unordered_map<std::string, std::vector<std::string>> function_names_;  ///< by lower case
     std::unordered_map<Oid, std::size_t> by_oid_;
     std::unordered_map<std::string, std::vector<Function>> functions_;
     bool has_user_operators_ = false;

@@ -71,8 +71,10 @@ WITH namespaces AS MATERIALIZED (
       LEFT JOIN parents p ON p.inhrelid = r.oid
       LEFT JOIN pg_mosaic.tables m ON m.relid = r.oid
 ), functions AS (
-    SELECT pg_catalog.json_agg(pg_catalog.json_build_array(n.name, f.proname, f.prokind, f.provolatile)) AS list
-      FROM pg_catalog.pg_proc f JOIN namespaces n ON n.oid = f.pronamespace
+    SELECT pg_catalog.json_agg(pg_catalog.json_build_array(n.name, f.proname, f.prokind, f.provolatile, l.lanname,
+               CASE WHEN f.prosqlbody IS NOT NULL THEN pg_catalog.pg_get_function_sqlbody(f.oid)
+                    WHEN l.lanname IN ('sql', 'plpgsql') THEN f.prosrc END)) AS list
+      FROM pg_catalog.pg_proc f JOIN namespaces n ON n.oid = f.pronamespace JOIN pg_catalog.pg_language l ON l.oid = f.prolang
 )
 SELECT pg_catalog.json_build_object(
            'tables', (SELECT list FROM tables), 'functions', (SELECT list FROM functions),

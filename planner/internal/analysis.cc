@@ -183,7 +183,9 @@ std::optional<KeyAlternatives> QueryAnalysis::key_values(int index) const {
     if (!found) return std::nullopt;
     for (const ValueRef& value : *found) {
         if (value.from == ValueRef::From::kParameter) continue;
-        if (!canonical_key(context->literal_of(value), key.type, key.typmod)) return std::nullopt;
+        if (canonical_key(context->literal_of(value), key.type, key.typmod)) continue;
+        if (value.from == ValueRef::From::kLiteral) context->consulted.push_back(value.index);
+        return std::nullopt;
     }
     for (const ValueRef& value : *found) {
         if (value.from == ValueRef::From::kLiteral) context->key_slots.push_back({value.index, key.type, key.typmod});
@@ -198,31 +200,28 @@ std::optional<ColumnNode> QueryAnalysis::resolve(const pg_query::Node& expressio
     return Analyzer(*context, self).find_column(expression.column_ref(), level, unknown);
 }
 
+bool QueryAnalysis::tied_to(int leader, int except) const {
+    const std::vector<int> tables = sharded();
+    const GroupId group = entries[static_cast<std::size_t>(leader)].table->group;
+    std::vector<int> tied{leader};
+    for (bool grown = true; grown;) {
+        grown = false;
+        for (int each : tables) {
+            const Table& table = *entries[static_cast<std::size_t>(each)].table;
+            if (contains(tied, each) || table.group != group) continue;
+            const std::vector<ColumnNode> equal = equal_columns({each, table.key});
+            const bool reaches = std::any_of(tied.begin(), tied.end(), [&](int other) {
+                return contains(equal, ColumnNode{other, entries[static_cast<std::size_t>(other)].table->key});
+            });
+            if (reaches) tied.push_back(each), grown = true;
+        }
+    }
+    return std::all_of(tables.begin(), tables.end(), [&](int each) { return each == except || contains(tied, each); });
+}
+
 bool QueryAnalysis::colocated() const {
     const std::vector<int> tables = sharded();
-    std::vector<std::vector<std::size_t>> reached_from(tables.size());
-    for (std::size_t i = 0; i < tables.size(); ++i) {
-        const Table& table = *entries[static_cast<std::size_t>(tables[i])].table;
-        if (table.group != entries[static_cast<std::size_t>(tables[0])].table->group) return false;
-        const std::vector<ColumnNode> equal = equal_columns({tables[i], table.key});
-        for (std::size_t j = 0; j < tables.size(); ++j) {
-            const int key = entries[static_cast<std::size_t>(tables[j])].table->key;
-            if (i != j && contains(equal, ColumnNode{tables[j], key})) reached_from[j].push_back(i);
-        }
-    }
-    // One of them leads: its rows say on which shard the rows of all others that matter must be.
-    for (std::size_t leader = 0; leader < tables.size(); ++leader) {
-        std::vector<std::size_t> tied{leader};
-        std::vector<bool> seen(tables.size(), false);
-        seen[leader] = true;
-        for (std::size_t next = 0; next < tied.size(); ++next) {
-            for (std::size_t other : reached_from[tied[next]]) {
-                if (!seen[other]) seen[other] = true, tied.push_back(other);
-            }
-        }
-        if (tied.size() == tables.size()) return true;
-    }
-    return tables.empty();
+    return tables.empty() || std::any_of(tables.begin(), tables.end(), [&](int leader) { return tied_to(leader); });
 }
 
 }  // namespace pgmosaic::planner

@@ -122,10 +122,13 @@ struct QueryAnalysis {
     bool touches_temporary = false;
     bool has_volatile = false;           ///< a volatile function, built-in or the user's, anywhere
     bool has_now = false;                ///< CURRENT_TIMESTAMP and its kind
-    bool has_user_volatile = false;      ///< a user's function that is not IMMUTABLE
+    bool has_user_volatile = false;      ///< a user's function that is not IMMUTABLE and may read or write tables
+    bool has_unknown_function = false;   ///< one of these that may reach sharded tables
+    bool has_user_function = false;      ///< a user's function of any kind: it may leave state in the server session
     bool has_sequence_function = false;  ///< nextval, setval, currval, lastval
     bool has_session_function = false;   ///< set_config, advisory locks …: leaves state in the server session
-    bool has_locking = false;
+    bool has_session_lock = false;       ///< an advisory lock that outlives the transaction
+    bool has_locking = false;            ///< FOR UPDATE, FOR SHARE …
     bool has_modifying_cte = false;
     std::string user_volatile_name{};    ///< for the error message
     std::vector<std::string> admin_views{};
@@ -148,6 +151,10 @@ struct QueryAnalysis {
     /// and all are of one group: their join can be made on each shard alone. True for a single table.
     /// Says nothing about aggregates, LIMIT and the like in sub-queries.
     bool colocated() const;
+    /// True if every sharded table's key is tied to that of `leader`, so that each row of the leader finds all rows of the others
+    /// that matter on its own shard. Sub-queries whose LIMIT or aggregates would count rows of other keys break the tie.
+    /// The entry `except` (an INSERT's target) does not count.
+    bool tied_to(int leader, int except = -1) const;
 
    private:
     struct State { int base = -1; ColumnNode node{}; };

@@ -113,12 +113,15 @@ void Analyzer::function(const pg_query::FuncCall& call, int level) {
         for (Conjunct* collector : collectors_) collector->has_volatile = true;
     }
     if (name == "now" || name == "transaction_timestamp" || name == "statement_timestamp") out_.has_now = true;
-    if (traits.user && traits.volatility != 'i') {
+    out_.has_user_function |= traits.user && traits.volatility != 'i';
+    if (traits.user && traits.volatility != 'i' && traits.reach != Reach::kNone) {
         out_.has_user_volatile = true;
+        out_.has_unknown_function |= traits.reach == Reach::kUnknown;
         out_.user_volatile_name = name;
     }
     out_.has_sequence_function |= is_sequence_function(name);
     out_.has_session_function |= is_session_function(name);
+    out_.has_session_lock |= name.find("advisory_lock") != std::string::npos;
     if (reads_by_text(name)) out_.reads_by_text = name;
     children(call, level);
 }

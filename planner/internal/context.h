@@ -26,6 +26,9 @@ struct PlanContext {
     struct KeySlot { std::uint32_t literal = 0; Oid type = 0; std::int32_t typmod = -1; };
     std::vector<KeySlot> key_slots{};
 
+    /// Literals that decided something, for example by not being a value of the key's type: they belong to the plan.
+    std::vector<std::uint32_t> consulted{};
+
     /// A constant or parameter, also below a cast to a built-in type and below a unary minus; nullopt for all else and NULL.
     std::optional<ValueRef> value_of(const pg_query::Node& expression) const;
     /// The same, if casts leave a value of that family as it is written: what an equality with a key of the family compares.

@@ -37,13 +37,17 @@ FunctionTraits traits_of(const pg_query::FuncCall& call, const Catalog& catalog,
     FunctionTraits traits;
     if (called.schema.empty() || called.schema == "pg_catalog") {
         if (const BuiltinFunction* builtin = find_builtin(called.name)) {
-            traits = {builtin->volatility, false, builtin->aggregate(), builtin->window(), builtin->set_returning()};
+            traits.volatility = builtin->volatility;
+            traits.aggregate = builtin->aggregate();
+            traits.window = builtin->window();
+            traits.set_returning = builtin->set_returning();
         }
     }
     if (called.schema == "pg_catalog") return traits;
     for (const Function* function : catalog.find_functions(called.name)) {
         if (!may_mean(*function, called.schema, search_path)) continue;
         traits.user = true;
+        traits.reach = std::max(traits.reach, function->reach);
         traits.volatility = worse(traits.volatility, function->volatility);
         traits.aggregate |= function->kind == 'a';
         traits.window |= function->kind == 'w';
@@ -60,10 +64,8 @@ bool is_sequence_function(std::string_view name) {
 }
 
 bool is_session_function(std::string_view name) {
-    static constexpr std::string_view kNames[] = {
-        "set_config",        "pg_advisory_lock",   "pg_advisory_lock_shared",   "pg_advisory_unlock", "pg_advisory_unlock_all",
-        "pg_try_advisory_lock", "pg_try_advisory_lock_shared", "pg_advisory_unlock_shared", "setseed", "lo_open"};
-    return one_of(name, kNames);
+    static constexpr std::string_view kNames[] = {"set_config", "setseed", "lo_open"};
+    return one_of(name, kNames) || name.find("advisory") != std::string_view::npos;
 }
 
 bool reads_by_text(std::string_view name) {

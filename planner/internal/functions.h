@@ -14,6 +14,7 @@ namespace pgmosaic::planner {
 struct FunctionTraits {
     char volatility = 'i';
     bool user = false;  ///< a function outside pg_catalog may be meant
+    Reach reach = Reach::kNone;
     bool aggregate = false;
     bool window = false;
     bool set_returning = false;

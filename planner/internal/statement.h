@@ -52,14 +52,23 @@ std::optional<Statement> plan_set_config(const pg_query::SelectStmt& select);
 
 // ---- queries: query.cc, write.cc, insert.cc, reference.cc
 Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext& context);
-Statement plan_insert(const pg_query::InsertStmt& insert, const QueryAnalysis& analysis, StatementText text, PlanContext& context);
+Statement plan_insert(const pg_query::Node& node, const QueryAnalysis& analysis, StatementText text, PlanContext& context);
+/// UPDATE, DELETE or MERGE of a sharded table.
 Statement plan_write(const pg_query::Node& node, const QueryAnalysis& analysis, PlanContext& context);
-Statement plan_reference_write(const pg_query::Node& node, const QueryAnalysis& analysis, StatementText text, PlanContext& context);
-/// kRoute, if a proof binds every sharded table to one key (or there is none).
-std::optional<Statement> try_route(const QueryAnalysis& analysis);
-/// True if a route's keys may turn out to lie on several shards.
+Statement plan_reference_write(const pg_query::Node& node, const QueryAnalysis& analysis, PlanContext& context);
+/// The keys that bind every sharded table (but `except`) to one value each; nullopt if one is not bound, or the groups differ.
+std::optional<Route> prove_route(const QueryAnalysis& analysis, int except = -1);
+/// True if what a route's keys are worth when the statement runs may not name one shard, so that it needs `otherwise`.
 bool may_diverge(const Route& route);
 Statement route_home(Command command);
+Statement route_to(Route route, std::string reason);
+/// Throws where sequences, locks or functions in the statement would be wrong on more than one shard.
+void check_spread(const QueryAnalysis& analysis);
+/// Throws if sequences, advisory locks or settings are used beside sharded tables, on one shard or on several.
+void check_home_state(const QueryAnalysis& analysis);
+const pg_query::RangeVar& target_of(const pg_query::Node& write);
+/// How many columns RETURNING gives; 0 if there is none.
+std::uint16_t returning_columns(const pg_query::Node& write, const QueryAnalysis& analysis);
 
 /// True if every literal that is a value may change without the plan changing: the text goes out as it came.
 bool goes_as_written(const Statement& statement);

@@ -1,0 +1,252 @@
+#include <algorithm>
+
+#include "planner/internal/functions.h"
+#include "planner/internal/select_plan.h"
+#include "planner/internal/statement.h"
+
+namespace pgmosaic::planner {
+
+namespace {
+
+Command command_of(const pg_query::Node& node) {
+    switch (node.node_case()) {
+        case pg_query::Node::kInsertStmt: return Command::kInsert;
+        case pg_query::Node::kUpdateStmt: return Command::kUpdate;
+        case pg_query::Node::kDeleteStmt: return Command::kDelete;
+        case pg_query::Node::kMergeStmt: return Command::kMerge;
+        default: return Command::kSelect;
+    }
+}
+
+const google::protobuf::RepeatedPtrField<pg_query::Node>* returning_of(const pg_query::Node& node) {
+    switch (node.node_case()) {
+        case pg_query::Node::kInsertStmt: return &node.insert_stmt().returning_list();
+        case pg_query::Node::kUpdateStmt: return &node.update_stmt().returning_list();
+        case pg_query::Node::kDeleteStmt: return &node.delete_stmt().returning_list();
+        default: return nullptr;
+    }
+}
+
+void check_functions(const QueryAnalysis& analysis, const PlanContext& context) {
+    if (!context.catalog.has_sharded_tables()) return;
+    if (!analysis.reads_by_text.empty()) {
+        refuse("cannot use " + analysis.reads_by_text + " beside sharded tables",
+               "It reads tables that only its text argument names, and would see one shard's rows.", "Write the query itself.");
+    }
+    if (analysis.has_unknown_function && !analysis.touches_sharded) {
+        refuse("function " + quoted(analysis.user_volatile_name) + " may read sharded tables",
+               "It runs on one shard, where it would see that shard's rows only; its body names them, or cannot be read.",
+               "Declare it IMMUTABLE if it reads no tables, or write its query out.");
+    }
+}
+
+bool targets_reference(const QueryAnalysis& analysis) {
+    return std::any_of(analysis.entries.begin(), analysis.entries.end(), [](const RangeEntry& entry) {
+        return entry.target && entry.table && entry.table->placement == Placement::kReference;
+    });
+}
+
+const RangeEntry* main_target(const QueryAnalysis& analysis) {
+    for (const RangeEntry& entry : analysis.entries) {
+        if (entry.target && entry.level == 0) return &entry;
+    }
+    return nullptr;
+}
+
+Statement without_sharded(const pg_query::Node& node, const QueryAnalysis& analysis, PlanContext& context) {
+    const RangeEntry* target = main_target(analysis);
+    const bool reference = target && target->table && target->table->placement == Placement::kReference;
+    if (reference && !analysis.has_modifying_cte) return plan_reference_write(node, analysis, context);
+    if (targets_reference(analysis)) {
+        refuse("cannot write a reference table within WITH", "Its copies on all shards must be written alike, one after the other.",
+               "Write it with a statement of its own.");
+    }
+    Statement statement = route_home(command_of(node));
+    const bool anywhere = !node.has_merge_stmt() && node.has_select_stmt() && analysis.touches_reference && !analysis.touches_local &&
+                          !analysis.touches_unknown && !analysis.has_volatile && !analysis.has_user_volatile && !analysis.has_locking;
+    if (anywhere) {
+        statement.route.where = Route::Where::kAny;
+        statement.reason = "reference tables are whole on every shard";
+    }
+    return statement;
+}
+
+void check_admin_views(const QueryAnalysis& analysis, Statement& statement) {
+    for (const std::string& name : analysis.admin_views) {
+        if (is_admin_view(name)) statement.admin_views.push_back(name);
+    }
+    if (statement.admin_views.empty() || !analysis.touches_sharded) return;
+    refuse("cannot join views of schema mosaic with sharded tables", "The views are answered by pgmosaic, the tables by the shards.",
+           "Read them in two statements.");
+}
+
+Statement plan_select(const pg_query::SelectStmt& select, const QueryAnalysis& analysis, PlanContext& context) {
+    auto route = prove_route(analysis);
+    if (analysis.has_modifying_cte && !route) {
+        refuse("cannot spread a query with data-modifying WITH over shards", "Not every table is bound to the same shard key.",
+               "Compare the shard key of each table with one value, or use several statements.");
+    }
+    const auto multi = [&] {
+        check_spread(analysis);
+        Statement planned = plan_select_multi(analysis, select, context);
+        planned.command = Command::kSelect;
+        return planned;
+    };
+    if (!route) return multi();
+    check_home_state(analysis);
+    Statement statement = route_to(*route, "every sharded table is bound to a value of its shard key");
+    if (!may_diverge(*route)) return statement;
+    Statement otherwise;
+    try {
+        otherwise = multi();
+    } catch (const PgError& refused) {
+        otherwise.plan = PlanKind::kRefuse;
+        otherwise.refusal = refused.error();
+        otherwise.reason = refused.error().message;
+    }
+    otherwise.returns_rows = true;
+    otherwise.command = Command::kSelect;
+    otherwise.writes = false;
+    statement.route.otherwise = std::make_shared<const Statement>(std::move(otherwise));
+    return statement;
+}
+
+bool written_triggers(const QueryAnalysis& analysis) {
+    return std::any_of(analysis.entries.begin(), analysis.entries.end(),
+                       [](const RangeEntry& entry) { return entry.target && entry.table && entry.table->has_row_triggers; });
+}
+
+}  // namespace
+
+const pg_query::RangeVar& target_of(const pg_query::Node& write) {
+    switch (write.node_case()) {
+        case pg_query::Node::kInsertStmt: return write.insert_stmt().relation();
+        case pg_query::Node::kUpdateStmt: return write.update_stmt().relation();
+        case pg_query::Node::kDeleteStmt: return write.delete_stmt().relation();
+        default: return write.merge_stmt().relation();
+    }
+}
+
+std::uint16_t returning_columns(const pg_query::Node& write, const QueryAnalysis& analysis) {
+    const auto* list = returning_of(write);
+    std::size_t columns = 0;
+    for (int i = 0; list && i < list->size(); ++i) {
+        const pg_query::Node& value = list->Get(i).res_target().val();
+        const auto& fields = value.column_ref().fields();
+        if (!value.has_column_ref() || fields.empty() || !fields[fields.size() - 1].has_a_star()) {
+            ++columns;
+            continue;
+        }
+        const std::string alias = fields.size() > 1 ? fields[fields.size() - 2].string().sval() : std::string();
+        for (int index : analysis.levels[0].entries) {
+            const RangeEntry& entry = analysis.entries[static_cast<std::size_t>(index)];
+            if (alias.empty() || entry.alias == alias) columns += entry.columns.size();
+        }
+    }
+    return static_cast<std::uint16_t>(columns);
+}
+
+Statement route_home(Command command) {
+    Statement statement;
+    statement.command = command;
+    statement.plan = PlanKind::kRoute;
+    statement.route.where = Route::Where::kHome;
+    statement.reason = "only tables of the home shard, or none";
+    return statement;
+}
+
+Statement route_to(Route route, std::string reason) {
+    Statement statement;
+    statement.plan = PlanKind::kRoute;
+    statement.route = std::move(route);
+    statement.reason = std::move(reason);
+    return statement;
+}
+
+std::optional<Route> prove_route(const QueryAnalysis& analysis, int except) {
+    Route route;
+    route.where = Route::Where::kKey;
+    bool first = true;
+    for (int index : analysis.sharded()) {
+        const RangeEntry& entry = analysis.entries[static_cast<std::size_t>(index)];
+        if (index == except) continue;
+        if (first) {
+            route.group = entry.table->group;
+            route.key_type = entry.table->columns[static_cast<std::size_t>(entry.table->key)].type;
+            first = false;
+        }
+        if (entry.table->group != route.group) return std::nullopt;
+        const auto values = analysis.key_values(index);
+        if (!values) return std::nullopt;
+        const auto same = [&](const KeyAlternatives& other) {
+            return std::equal(other.begin(), other.end(), values->begin(), values->end(), [](const ValueRef& a, const ValueRef& b) {
+                return a.from == b.from && a.index == b.index && a.constant.value == b.constant.value &&
+                       a.constant.negative == b.constant.negative && a.constant.kind == b.constant.kind;
+            });
+        };
+        if (std::none_of(route.keys.begin(), route.keys.end(), same)) route.keys.push_back(*values);
+    }
+    route.needs_home = analysis.touches_local || analysis.touches_unknown;
+    return route;
+}
+
+bool may_diverge(const Route& route) {
+    if (route.where != Route::Where::kKey) return false;
+    if (route.needs_home || route.keys.size() != 1 || route.keys[0].size() != 1) return true;
+    return route.keys[0][0].from == ValueRef::From::kParameter;
+}
+
+void check_home_state(const QueryAnalysis& analysis) {
+    if (!analysis.has_sequence_function && !analysis.has_session_function) return;
+    refuse("cannot use sequences or session functions in a query on sharded tables",
+           "Sequences, advisory locks and the session's state live on the home shard.", "Call them in a statement of their own.");
+}
+
+void check_spread(const QueryAnalysis& analysis) {
+    if (analysis.has_locking) {
+        refuse("cannot lock rows of several shards in one query", "Not every sharded table is bound to one value of its shard key.",
+               "Add a condition on the shard key, or lock with UPDATE.");
+    }
+    check_home_state(analysis);
+    if (analysis.has_user_volatile) {
+        refuse("function " + quoted(analysis.user_volatile_name) + " cannot run on several shards",
+               "It is not IMMUTABLE: on each shard it could see that shard's rows only.",
+               "Declare it IMMUTABLE if it reads no tables, or bind the query to one shard key.");
+    }
+}
+
+Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext& context) {
+    if (node.has_select_stmt()) {
+        const pg_query::SelectStmt& select = node.select_stmt();
+        if (select.has_into_clause()) return plan_ddl(node, text, context);
+        if (auto admin = plan_admin_call(select, context)) return std::move(*admin);
+        if (auto set = plan_set_config(select)) return std::move(*set);
+    }
+    const auto analysis = analyze(node, context);
+    Statement statement;
+    check_admin_views(*analysis, statement);
+    const std::vector<std::string> admin_views = std::move(statement.admin_views);
+    check_functions(*analysis, context);
+    const RangeEntry* target = main_target(*analysis);
+    if (!analysis->touches_sharded) {
+        statement = without_sharded(node, *analysis, context);
+    } else if (node.has_select_stmt()) {
+        statement = plan_select(node.select_stmt(), *analysis, context);
+    } else if (node.has_insert_stmt()) {
+        statement = plan_insert(node, *analysis, text, context);
+    } else if (target && target->table && target->table->placement == Placement::kReference) {
+        statement = plan_reference_write(node, *analysis, context);
+    } else {
+        statement = plan_write(node, *analysis, context);
+    }
+    statement.command = command_of(node);
+    statement.admin_views = admin_views;
+    const auto* returning = returning_of(node);
+    statement.returns_rows = node.has_select_stmt() || (returning && returning->size() > 0);
+    statement.writes = !node.has_select_stmt() || analysis->has_volatile || analysis->has_locking || analysis->has_modifying_cte;
+    statement.runs_user_code |= analysis->has_user_function || analysis->has_session_function || written_triggers(*analysis);
+    statement.pins |= analysis->touches_temporary || analysis->has_session_lock;
+    return statement;
+}
+
+}  // namespace pgmosaic::planner

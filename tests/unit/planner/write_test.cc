@@ -1,0 +1,146 @@
+#include "tests/unit/planner/fixture.h"
+
+namespace pgmosaic::planner {
+namespace {
+
+using testing::PlannerTest;
+
+class Writes : public PlannerTest {
+   protected:
+    std::string rendered(const std::string& sql, const std::vector<std::size_t>& rows, const std::vector<std::string>& fills = {}) {
+        const Statement& statement = plan(sql);
+        EXPECT_EQ(statement.plan, PlanKind::kInsert) << sql << ": " << statement.reason << refusal(statement);
+        if (!statement.insert) return {};
+        EXPECT_EQ(statement.insert->fills, fills.size()) << statement.insert->fill_sql;
+        const std::unique_ptr<bool[]> nulls(new bool[fills.size() + 1]());
+        return render_insert(*statement.insert, rows, fills, {nulls.get(), fills.size()});
+    }
+    static std::string refusal(const Statement& statement) { return statement.refusal ? statement.refusal->message : ""; }
+};
+
+TEST_F(Writes, RouteARowByItsKey) {
+    EXPECT_EQ(keys("INSERT INTO customers (id, name) VALUES (5, 'x')"), "5");
+    EXPECT_EQ(keys("INSERT INTO customers VALUES ($1, $2, $3) RETURNING id"), "$1");
+    EXPECT_TRUE(planned().text->statements[0].returns_rows);
+    EXPECT_EQ(keys("INSERT INTO lines SELECT 5, 6, 7, 8"), "5");
+    EXPECT_EQ(keys("INSERT INTO lines SELECT customer_id, id, 1, 1 FROM orders WHERE customer_id = 5"), "not a route by key");
+    EXPECT_EQ(keys("UPDATE orders SET note = 'x' WHERE customer_id = 5"), "5");
+    EXPECT_EQ(keys("DELETE FROM orders WHERE customer_id = 5 AND id = 6"), "5");
+    EXPECT_EQ(keys("UPDATE orders o SET note = c.name FROM customers c WHERE c.id = o.customer_id AND c.id = 5"), "5");
+}
+
+TEST_F(Writes, SpreadTheRowsOfAnInsert) {
+    EXPECT_EQ(rendered("INSERT INTO customers AS c (id, name) VALUES (1, 'a, b'), (2, f(1, 2)), (-3, NULL) ON CONFLICT (id) DO NOTHING RETURNING *", {2, 0}),
+              "INSERT INTO customers AS c (id, name) VALUES (-3, NULL), (1, 'a, b') ON CONFLICT (id) DO NOTHING RETURNING *");
+    const InsertRows& insert = *planned().text->statements[0].insert;
+    ASSERT_EQ(insert.keys.size(), 3U);
+    EXPECT_EQ(planned().literals[insert.keys[0].value.index].value, "1");
+    EXPECT_TRUE(planned().literals[insert.keys[2].value.index].negative);
+}
+
+TEST_F(Writes, FillSequencesOnTheHomeShard) {
+    EXPECT_EQ(rendered("INSERT INTO orders (customer_id, note) VALUES (5, 'x')", {0}, {"17"}),
+              "INSERT INTO orders (customer_id, note, id) VALUES (5, 'x', '17')");
+    EXPECT_EQ(planned().text->statements[0].insert->fill_sql,
+              "SELECT CAST((nextval('public.orders_id_seq'::regclass)) AS bigint)::pg_catalog.text");
+    EXPECT_EQ(rendered("INSERT INTO orders VALUES (DEFAULT, 5), (7, 6)", {0, 1}, {"17"}),
+              "INSERT INTO orders (id, customer_id) VALUES ('17', 5), (7, 6)");
+    EXPECT_EQ(rendered("INSERT INTO events (tenant) VALUES ('a')", {0}, {"3"}),
+              "INSERT INTO events (tenant, id) OVERRIDING SYSTEM VALUE VALUES ('a', '3')");
+    EXPECT_EQ(rendered("INSERT INTO orders (id, customer_id) VALUES (nextval('x'), 5)", {0}, {"9"}),
+              "INSERT INTO orders (id, customer_id) VALUES ('9', 5)");
+}
+
+TEST_F(Writes, ComputeKeysBeforeRouting) {
+    EXPECT_EQ(rendered("INSERT INTO customers (id) VALUES (1 + 1), ('07')", {0, 1}, {"2", "7"}), "INSERT INTO customers (id) VALUES ('2'), ('7')");
+    EXPECT_TRUE(planned().text->statements[0].insert->keys[1].from_fill);
+    EXPECT_EQ(rendered("INSERT INTO visits (day) VALUES ('today')", {0}, {"2024-02-03"}), "INSERT INTO visits (day) VALUES ('2024-02-03')");
+    EXPECT_NE(refusal_of("INSERT INTO customers (id) VALUES ($1 + 1)"), "");
+}
+
+TEST_F(Writes, RefuseARowWithoutKey) {
+    EXPECT_EQ(refusal_of("INSERT INTO customers (name) VALUES ('x')"),
+              "null value in column \"id\" of relation \"customers\" violates not-null constraint");
+    EXPECT_EQ(plan("INSERT INTO customers (id) VALUES (NULL)").refusal->code, sqlstate::kNotNullViolation);
+    EXPECT_EQ(plan("INSERT INTO visits (n) VALUES (1)").refusal->code, sqlstate::kNullValueNotAllowed);
+    EXPECT_EQ(plan("INSERT INTO visits (day) VALUES ($1)").plan, PlanKind::kInsert);
+    EXPECT_EQ(plan("INSERT INTO events (tenant, id) VALUES ('a', 5)").refusal->code.view(), "428C9");
+    EXPECT_EQ(keys("INSERT INTO events (tenant, id) OVERRIDING SYSTEM VALUE VALUES ('a', 5)"), "a");
+}
+
+TEST_F(Writes, KeepTheKeyOfARow) {
+    EXPECT_NE(refusal_of("UPDATE orders SET customer_id = 6 WHERE customer_id = 5"), "");
+    EXPECT_NE(refusal_of("UPDATE orders SET customer_id = customer_id + 1"), "");
+    EXPECT_NE(refusal_of("UPDATE orders SET (customer_id, note) = (6, 'x') WHERE customer_id = 5"), "");
+    EXPECT_EQ(keys("UPDATE orders SET customer_id = 5 WHERE customer_id = 5"), "5");
+    EXPECT_NE(refusal_of("UPDATE big_orders SET customer_id = 6 WHERE customer_id = 5"), "");
+    EXPECT_EQ(keys("UPDATE big_orders SET total = 6 WHERE customer_id = 5"), "5");
+    EXPECT_NE(refusal_of("INSERT INTO customers VALUES (1, 'a') ON CONFLICT (id) DO UPDATE SET id = 2"), "");
+    EXPECT_EQ(keys("INSERT INTO customers VALUES (1, 'a') ON CONFLICT (id) DO UPDATE SET name = excluded.name"), "1");
+    EXPECT_NE(refusal_of("INSERT INTO customers VALUES (1, 'a') ON CONFLICT (email) DO NOTHING"), "");
+}
+
+TEST_F(Writes, GoToSeveralShardsWhereEachCanDoItsPart) {
+    const Statement& update = plan("UPDATE orders SET note = 'x' WHERE note = 'y' RETURNING id, *");
+    EXPECT_EQ(update.plan, PlanKind::kScatter);
+    EXPECT_TRUE(update.scatter->shard_sql.empty());
+    EXPECT_EQ(update.scatter->merge.visible, 6);
+    EXPECT_EQ(plan("DELETE FROM orders USING customers c WHERE c.id = customer_id AND c.name = 'x'").plan, PlanKind::kScatter);
+    EXPECT_EQ(plan("DELETE FROM orders WHERE EXISTS (SELECT 1 FROM lines l WHERE l.customer_id = orders.customer_id)").plan, PlanKind::kScatter);
+    EXPECT_EQ(plan("UPDATE orders SET note = p.name FROM products p WHERE p.id = orders.id").plan, PlanKind::kScatter);
+    EXPECT_EQ(plan("UPDATE orders SET note = random()::text").plan, PlanKind::kScatter);
+    EXPECT_EQ(plan("INSERT INTO lines SELECT customer_id, id, 1, 1 FROM orders").plan, PlanKind::kScatter);
+    EXPECT_EQ(plan("INSERT INTO lines SELECT customer_id, max(id), 1, 1 FROM orders GROUP BY customer_id").plan, PlanKind::kScatter);
+    EXPECT_EQ(plan("INSERT INTO lines SELECT c.id, o.id, 1, 1 FROM customers c JOIN orders o ON o.customer_id = c.id").plan, PlanKind::kScatter);
+    const Statement& some = *plan("DELETE FROM orders WHERE customer_id IN (1, 2)").route.otherwise;
+    EXPECT_EQ(some.plan, PlanKind::kScatter);
+    ASSERT_EQ(some.scatter->prune.size(), 1U);
+    EXPECT_EQ(some.scatter->prune[0].size(), 2U);
+}
+
+TEST_F(Writes, AreRefusedWhereAShardWouldSeeAPart) {
+    for (const char* sql : {"UPDATE orders SET note = (SELECT max(name) FROM customers)", "DELETE FROM orders WHERE id IN (SELECT order_id FROM lines)",
+                            "UPDATE orders SET note = s.v FROM settings s WHERE s.k = note", "UPDATE orders SET id = nextval('x')",
+                            "UPDATE orders SET note = my_report()", "INSERT INTO lines SELECT customer_id, id, 1, 1 FROM orders LIMIT 5",
+                            "INSERT INTO lines SELECT id, id, 1, 1 FROM orders", "INSERT INTO lines SELECT max(customer_id), 1, 1, 1 FROM orders",
+                            "INSERT INTO settings SELECT note, note FROM orders", "UPDATE settings SET v = note FROM orders",
+                            "INSERT INTO products SELECT id, note FROM orders WHERE customer_id = 5", "UPDATE orders SET note = 'x' WHERE CURRENT OF c",
+                            "WITH d AS (DELETE FROM orders RETURNING *) SELECT * FROM d",
+                            "INSERT INTO lines SELECT o.customer_id, o.id, 1, 1 FROM customers c LEFT JOIN orders o ON o.customer_id = c.id"}) {
+        EXPECT_NE(refusal_of(sql), "") << sql;
+    }
+}
+
+TEST_F(Writes, MoveRowsBetweenTablesOfOneKey) {
+    EXPECT_EQ(keys("WITH d AS (DELETE FROM orders WHERE customer_id = 5 RETURNING *) SELECT * FROM d"), "5");
+    EXPECT_EQ(keys("MERGE INTO customers c USING (SELECT 5::bigint AS id, 'x' AS name) s ON c.id = s.id AND c.id = 5 "
+                   "WHEN MATCHED THEN UPDATE SET name = s.name WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.name)"), "5");
+    EXPECT_NE(refusal_of("MERGE INTO customers c USING products p ON c.id = p.id WHEN MATCHED THEN DELETE"), "");
+}
+
+TEST_F(Writes, OfReferenceTablesGoThroughTheLeader) {
+    const Statement& insert = plan("INSERT INTO products (id, name) VALUES (1, 'x') RETURNING id");
+    EXPECT_EQ(insert.plan, PlanKind::kReferenceWrite);
+    EXPECT_TRUE(insert.reference->rows_from_leader);
+    EXPECT_EQ(insert.reference->leader_sql, "INSERT INTO products (id, name) VALUES (1, 'x') RETURNING id, name, price, changed, id");
+    EXPECT_EQ(insert.reference->copy_sql, "INSERT INTO public.products (id, name, price, changed) OVERRIDING SYSTEM VALUE VALUES");
+    EXPECT_EQ(insert.reference->lock_sql, "LOCK TABLE public.products IN SHARE ROW EXCLUSIVE MODE");
+    const Statement& update = plan("UPDATE products SET price = price * 2 WHERE id = 5");
+    EXPECT_EQ(update.plan, PlanKind::kReferenceWrite);
+    EXPECT_FALSE(update.reference->rows_from_leader);
+    EXPECT_EQ(plan("DELETE FROM products WHERE id IN (SELECT p.id FROM products p JOIN currencies c ON c.rate = p.price)").plan, PlanKind::kReferenceWrite);
+    EXPECT_EQ(plan("INSERT INTO currencies VALUES ('EUR', 1) ON CONFLICT (code) DO UPDATE SET rate = excluded.rate").plan, PlanKind::kReferenceWrite);
+}
+
+TEST_F(Writes, OfReferenceTablesMustDoTheSameEverywhere) {
+    // PROTOCOLS 1.11: other values on each copy would make them drift apart for ever.
+    for (const char* sql : {"UPDATE products SET price = random()", "UPDATE products SET changed = now()", "DELETE FROM products WHERE changed < current_timestamp",
+                            "UPDATE products SET name = (SELECT v FROM settings LIMIT 1)", "UPDATE products SET price = 1 WHERE id = (SELECT id FROM products p LIMIT 1)",
+                            "INSERT INTO products VALUES (1) ON CONFLICT (id) DO UPDATE SET price = 1",
+                            "MERGE INTO products p USING currencies c ON c.code = p.name WHEN MATCHED THEN DELETE"}) {
+        EXPECT_NE(refusal_of(sql), "") << sql;
+    }
+}
+
+}  // namespace
+}  // namespace pgmosaic::planner
