@@ -8,6 +8,7 @@ void CopyTarget::start(std::string_view sql) {
     backend::Connection& connection = participant_.connection();
     connection.unreplicated_notice = false;
     wire::write_query(connection.out(), sql);
+    unsent_start_ = connection.out().size();
 }
 
 void CopyTarget::take(const wire::Frame& frame) {
@@ -38,6 +39,7 @@ void CopyTarget::take(const wire::Frame& frame) {
 
 Task<> CopyTarget::until_answered() {
     backend::Connection& connection = participant_.connection();
+    unsent_start_ = 0;
     try {
         co_await connection.write();
         while (!answered_) {
@@ -90,6 +92,7 @@ void CopyTarget::add(std::string_view bytes) {
 Task<> CopyTarget::flush() {
     end_frame();
     if (participant_.connection().out().empty() || ended()) co_return;
+    unsent_start_ = 0;
     try {
         co_await participant_.connection().write();
     } catch (const backend::ConnectionLost&) {
@@ -104,7 +107,8 @@ Task<> CopyTarget::finish() {
 }
 
 Task<> CopyTarget::fail(std::string_view reason) {
-    participant_.connection().out().clear();
+    // A shard that has not been told of the COPY yet must hear of it: BEGIN may go before it.
+    participant_.connection().out().resize(unsent_start_);
     frame_at_ = kNone;
     wire::FrameWriter(participant_.connection().out(), 'f').cstring(reason);
     return flush();

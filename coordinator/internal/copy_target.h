@@ -62,6 +62,7 @@ class CopyTarget {
     Session& session_;
     Participant& participant_;
     CopyLines lines_;
+    std::size_t unsent_start_ = 0;  ///< so much of the output is the statement and what goes before it: not sent yet
     std::size_t frame_at_ = kNone;  ///< where the CopyData message that is being filled begins in the output
     std::string response_;
     std::string tag_;

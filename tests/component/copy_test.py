@@ -136,9 +136,14 @@ class Copy(unittest.TestCase):
         self.assertEqual(self.code_of("COPY t FROM STDIN", good + b"10000\tx\t1\t\\N\n"), "23505")
         self.assertEqual(self.code_of("COPY t FROM STDIN WITH (FORMAT csv)", b'1,"open\n'), "22P04")
         self.assertEqual(self.code_of("COPY t FROM STDIN WITH (FORMAT binary)", b"not binary at all, no no no"), "22P04")
-        self.assertEqual(self.code_of("COPY t (v) FROM STDIN", b"x\n"), "23502")
         self.assertEqual(self.code_of("COPY t (nope) FROM STDIN", b"x\n"), "42703")
         self.assertEqual(self.code_of("COPY nowhere FROM STDIN", b"x\n"), "42P01")
+
+    def test_rows_without_their_key_are_refused(self):
+        self.assertEqual(self.session.plain.query("COPY t (v) FROM STDIN", b"x\n")[-1].code, "23502")
+        if not cluster.ON_PLAIN:
+            self.assertEqual(self.session.target.query("COPY t (v) FROM STDIN", b"x\n")[-1].code, "0A000")
+        self.same("SELECT count(*) FROM t")
 
     def test_copy_fail(self):
         answers = []
