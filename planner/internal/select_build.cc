@@ -1,0 +1,166 @@
+#include "planner/internal/select_build.h"
+
+#include "planner/internal/functions.h"
+
+namespace pgmosaic::planner {
+
+namespace {
+
+using pg_query::Node;
+
+// How much a name is worth: a cast's type name only serves where the expression below has none.
+struct ColumnName {
+    int strength = 0;
+    std::string name{};
+};
+
+ColumnName name_of_expression(const Node& node);
+
+ColumnName name_of_cast(const Node& argument, const pg_query::TypeName& type) {
+    ColumnName below = name_of_expression(argument);
+    if (below.strength > 1 || type.names().empty()) return below;
+    return {1, name_of(type.names()).name};
+}
+
+ColumnName name_of_indirection(const pg_query::A_Indirection& indirection) {
+    for (int i = indirection.indirection_size() - 1; i >= 0; --i) {
+        if (indirection.indirection(i).has_string()) return {2, indirection.indirection(i).string().sval()};
+    }
+    return name_of_expression(indirection.arg());
+}
+
+ColumnName name_of_column(const pg_query::ColumnRef& column) {
+    for (int i = column.fields_size() - 1; i >= 0; --i) {
+        if (column.fields(i).has_string()) return {2, column.fields(i).string().sval()};
+    }
+    return {};
+}
+
+ColumnName name_of_sublink(const pg_query::SubLink& link) {
+    switch (link.sub_link_type()) {
+        case pg_query::EXISTS_SUBLINK: return {2, "exists"};
+        case pg_query::ARRAY_SUBLINK: return {2, "array"};
+        case pg_query::EXPR_SUBLINK: {
+            const pg_query::SelectStmt* select = &link.subselect().select_stmt();
+            while (!is_plain(*select)) select = &select->larg();
+            if (select->target_list_size() == 0) return {};
+            const pg_query::ResTarget& target = select->target_list(0).res_target();
+            return target.name().empty() ? name_of_expression(target.val()) : ColumnName{2, target.name()};
+        }
+        default: return {};
+    }
+}
+
+ColumnName name_of_value_function(pg_query::SQLValueFunctionOp op) {
+    switch (op) {
+        case pg_query::SVFOP_CURRENT_DATE: return {2, "current_date"};
+        case pg_query::SVFOP_CURRENT_TIME:
+        case pg_query::SVFOP_CURRENT_TIME_N: return {2, "current_time"};
+        case pg_query::SVFOP_CURRENT_TIMESTAMP:
+        case pg_query::SVFOP_CURRENT_TIMESTAMP_N: return {2, "current_timestamp"};
+        case pg_query::SVFOP_LOCALTIME:
+        case pg_query::SVFOP_LOCALTIME_N: return {2, "localtime"};
+        case pg_query::SVFOP_LOCALTIMESTAMP:
+        case pg_query::SVFOP_LOCALTIMESTAMP_N: return {2, "localtimestamp"};
+        case pg_query::SVFOP_CURRENT_ROLE: return {2, "current_role"};
+        case pg_query::SVFOP_CURRENT_USER: return {2, "current_user"};
+        case pg_query::SVFOP_USER: return {2, "user"};
+        case pg_query::SVFOP_SESSION_USER: return {2, "session_user"};
+        case pg_query::SVFOP_CURRENT_CATALOG: return {2, "current_catalog"};
+        case pg_query::SVFOP_CURRENT_SCHEMA: return {2, "current_schema"};
+        default: return {};
+    }
+}
+
+ColumnName name_of_xml(pg_query::XmlExprOp op) {
+    switch (op) {
+        case pg_query::IS_XMLCONCAT: return {2, "xmlconcat"};
+        case pg_query::IS_XMLELEMENT: return {2, "xmlelement"};
+        case pg_query::IS_XMLFOREST: return {2, "xmlforest"};
+        case pg_query::IS_XMLPARSE: return {2, "xmlparse"};
+        case pg_query::IS_XMLPI: return {2, "xmlpi"};
+        case pg_query::IS_XMLROOT: return {2, "xmlroot"};
+        case pg_query::IS_XMLSERIALIZE: return {2, "xmlserialize"};
+        default: return {};
+    }
+}
+
+ColumnName name_of_case(const pg_query::CaseExpr& expression) {
+    ColumnName otherwise = expression.has_defresult() ? name_of_expression(expression.defresult()) : ColumnName{};
+    return otherwise.strength > 1 ? otherwise : ColumnName{1, "case"};
+}
+
+ColumnName name_of_expression(const Node& node) {
+    switch (node.node_case()) {
+        case Node::kColumnRef: return name_of_column(node.column_ref());
+        case Node::kAIndirection: return name_of_indirection(node.a_indirection());
+        case Node::kFuncCall: return {2, name_of(node.func_call().funcname()).name};
+        case Node::kAExpr:
+            return node.a_expr().kind() == pg_query::AEXPR_NULLIF ? ColumnName{2, "nullif"} : ColumnName{};
+        case Node::kTypeCast: return name_of_cast(node.type_cast().arg(), node.type_cast().type_name());
+        case Node::kCollateClause: return name_of_expression(node.collate_clause().arg());
+        case Node::kGroupingFunc: return {2, "grouping"};
+        case Node::kSubLink: return name_of_sublink(node.sub_link());
+        case Node::kCaseExpr: return name_of_case(node.case_expr());
+        case Node::kAArrayExpr: return {2, "array"};
+        case Node::kRowExpr: return {2, "row"};
+        case Node::kCoalesceExpr: return {2, "coalesce"};
+        case Node::kMinMaxExpr: return {2, node.min_max_expr().op() == pg_query::IS_GREATEST ? "greatest" : "least"};
+        case Node::kSqlvalueFunction: return name_of_value_function(node.sqlvalue_function().op());
+        case Node::kXmlExpr: return name_of_xml(node.xml_expr().op());
+        case Node::kXmlSerialize: return {2, "xmlserialize"};
+        default: return {};
+    }
+}
+
+}  // namespace
+
+pg_query::Node expression_from(std::string_view sql) {
+    ParsedTree tree;
+    parse("SELECT " + std::string(sql), tree);
+    if (!tree.result) throw PgError(Error{.message = "planner wrote an expression that does not parse", .detail = std::string(sql)});
+    return tree.result->stmts(0).stmt().select_stmt().target_list(0).res_target().val();
+}
+
+pg_query::Node column_reference(const std::string& qualifier, const std::string& name) {
+    Node node;
+    pg_query::ColumnRef& column = *node.mutable_column_ref();
+    if (!qualifier.empty()) column.add_fields()->mutable_string()->set_sval(qualifier);
+    column.add_fields()->mutable_string()->set_sval(name);
+    return node;
+}
+
+std::string default_column_name(const Node& expression) {
+    ColumnName found = name_of_expression(expression);
+    return found.strength == 0 ? "?column?" : found.name;
+}
+
+bool is_star(const Node& expression) {
+    if (!expression.has_column_ref()) return false;
+    const auto& fields = expression.column_ref().fields();
+    return !fields.empty() && fields[fields.size() - 1].has_a_star();
+}
+
+bool is_plain(const pg_query::SelectStmt& select) {
+    return select.op() == pg_query::SETOP_NONE || select.op() == pg_query::SET_OPERATION_UNDEFINED;
+}
+
+void walk_both(const google::protobuf::Message& original, google::protobuf::Message& copy, const VisitBoth& visit) {
+    if (!visit(original, copy)) return;
+    using google::protobuf::FieldDescriptor;
+    const auto* reflection = original.GetReflection();
+    std::vector<const FieldDescriptor*> fields;
+    reflection->ListFields(original, &fields);
+    for (const FieldDescriptor* field : fields) {
+        if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+        if (!field->is_repeated()) {
+            walk_both(reflection->GetMessage(original, field), *reflection->MutableMessage(&copy, field), visit);
+            continue;
+        }
+        for (int i = 0; i < reflection->FieldSize(original, field); ++i) {
+            walk_both(reflection->GetRepeatedMessage(original, field, i), *reflection->MutableRepeatedMessage(&copy, field, i), visit);
+        }
+    }
+}
+
+}  // namespace pgmosaic::planner

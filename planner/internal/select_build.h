@@ -1,0 +1,33 @@
+#pragma once
+
+#include <pg_query.pb.h>
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "planner/internal/tree.h"
+
+namespace pgmosaic::planner {
+
+/// One expression of SQL text as a tree. The text is ours, so that it parses is a matter of our own correctness.
+pg_query::Node expression_from(std::string_view sql);
+
+/// `"name"` or `"qualifier"."name"`.
+pg_query::Node column_reference(const std::string& qualifier, const std::string& name);
+
+/// The name that PostgreSQL gives a result column without AS (FigureColname of PostgreSQL 15).
+std::string default_column_name(const pg_query::Node& expression);
+
+/// True if the select list item is `*` or `alias.*`.
+bool is_star(const pg_query::Node& expression);
+
+/// True if a select is no set operation.
+bool is_plain(const pg_query::SelectStmt& select);
+
+/// Walks a tree and its copy in step, parents first; where `visit` returns false it goes no deeper, so that the copy may be
+/// changed there.
+using VisitBoth = std::function<bool(const google::protobuf::Message& original, google::protobuf::Message& copy)>;
+void walk_both(const google::protobuf::Message& original, google::protobuf::Message& copy, const VisitBoth& visit);
+
+}  // namespace pgmosaic::planner

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "planner/internal/analysis.h"
+#include "planner/internal/functions.h"
+#include "planner/plan.h"
+
+namespace pgmosaic::planner {
+
+/// Plans a SELECT as pulls of its tables and the statement itself over the pulled rows: right for every SELECT whose text
+/// means the same on a PostgreSQL that has these rows and nothing of the user's own.
+///
+/// Errors  PgError 0A000 for what that PostgreSQL does not know: user-defined functions, types, operators, collations;
+///         system columns, catalogs, TABLESAMPLE, rows of a table as a value. 42P01 for a table that does not exist
+class WorkbenchPlanner {
+   public:
+    WorkbenchPlanner(const QueryAnalysis& analysis, PlanContext& context);
+    Workbench plan(const pg_query::SelectStmt& select);
+
+   private:
+    using Message = google::protobuf::Message;
+    /// One temporary table: all rows of a table, or with ONLY without its children's.
+    using Source = std::pair<const Table*, bool>;
+    struct PulledTable {
+        std::string name{};
+        bool all_columns = false;
+        int occurrences = 0;
+        const RangeEntry* entry = nullptr;  ///< the only one, if it occurs once
+        bool primary_key = false;           ///< GROUP BY relies on it
+    };
+
+    void collect_entries();
+    void collect_target_stars();
+    void need_columns_of(const std::string& alias);
+    void rewrite(const Message& original, Message& copy);
+    bool visit(const Message& original, Message& copy);
+    void relation(const pg_query::RangeVar& original, pg_query::Node& copy);
+    void inline_view(const RangeEntry& entry, const pg_query::RangeVar& original, pg_query::Node& copy);
+    void column(const pg_query::ColumnRef& original, pg_query::ColumnRef& copy);
+    void function(const pg_query::FuncCall& call);
+    void check_type(const pg_query::TypeName& type) const;
+    Pull pull(const Source& source, const PulledTable& table);
+    std::vector<int> column_list(const Source& source, const PulledTable& table) const;
+    std::string definition(const Source& source, const PulledTable& table, const std::vector<int>& columns) const;
+    std::string filters(const PulledTable& table) const;
+    bool may_push(const Conjunct& conjunct, const RangeEntry& entry, int index) const;
+
+    const QueryAnalysis& analysis_;
+    PlanContext& context_;
+    std::map<const pg_query::RangeVar*, const RangeEntry*> by_range_var_;
+    std::map<Source, PulledTable> tables_;
+    std::set<std::string> column_names_;                     ///< last parts of all column references
+    std::set<const pg_query::ColumnRef*> target_stars_;      ///< counted with their query level
+    std::set<const pg_query::ColumnRef*> whole_rows_allowed_;
+};
+
+/// True if a function of that name tells about the server it runs on, or about tables by name.
+bool depends_on_server(std::string_view function);
+/// True if a type of that name is one of pg_catalog.
+bool is_builtin_type(std::string_view name);
+
+}  // namespace pgmosaic::planner

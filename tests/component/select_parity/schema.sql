@@ -1,0 +1,11 @@
+CREATE TABLE customers (id integer PRIMARY KEY, name text, country text COLLATE "C", since date, credit numeric(12,2), vip boolean, score real, tags integer[], nick text COLLATE "en-US-x-icu");
+CREATE TABLE orders (customer_id integer, id bigint, total numeric, placed timestamp with time zone, status varchar(10), weight double precision, gap interval, units smallint, PRIMARY KEY (customer_id, id));
+CREATE TABLE lines (customer_id bigint, order_id bigint, number integer, product_id integer, quantity integer, PRIMARY KEY (customer_id, order_id, number));
+CREATE TABLE words (word text COLLATE "C" PRIMARY KEY, uses integer, first_seen time);
+CREATE TABLE products (id integer PRIMARY KEY, label text, price numeric(10,2));
+CREATE TABLE settings (name text PRIMARY KEY, value integer);
+CREATE VIEW big_orders AS SELECT o.customer_id, o.id, o.total AS amount, c.name FROM orders o JOIN customers c ON c.id = o.customer_id WHERE o.total > 500;
+CREATE VIEW country_totals (country, orders, total) AS SELECT c.country, count(*), sum(o.total) FROM customers c JOIN orders o ON o.customer_id = c.id GROUP BY c.country;
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE TABLE moods (id integer PRIMARY KEY, mood mood);
+CREATE FUNCTION twice(integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 2 * $1';
