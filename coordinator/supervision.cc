@@ -8,7 +8,6 @@
 #include <thread>
 
 #include "base/log.h"
-#include "base/task_group.h"
 #include "coordinator/core.h"
 #include "coordinator/takeover_resolver.h"
 #include "replication/supervisor.h"
@@ -126,10 +125,10 @@ Result<void> Supervision::start() {
 
 void Supervision::stop() {
     if (!state_->thread.joinable()) return;
-    TaskGroup ending(state_->context.get_executor());
-    asio::post(state_->context, [this, &ending] {
-        state_->supervisor.stop();
-        ending.spawn(state_->supervisor.join());
+    // Sessions on servers keep watching for their end until they are destroyed: the context would never run dry by itself.
+    asio::post(state_->context, [state = state_.get()] {
+        state->supervisor.stop();
+        asio::co_spawn(state->context, state->supervisor.join(), [state](std::exception_ptr) { state->context.stop(); });
     });
     state_->guard.reset();
     state_->thread.join();

@@ -44,7 +44,8 @@ Task<std::uint64_t> copy_rows(Session& session, ShardId from, std::string copy_o
 
     wire::write_query(target.out(), copy_in);
     co_await target.write();
-    if (co_await read_until(target, "GZ", target_failure, nullptr) == 'Z') throw PgError(*target_failure);
+    const char begun = co_await read_until(target, "GZ", target_failure, nullptr);
+    if (begun == 'Z') throw PgError(*target_failure);
     wire::write_query(source.out(), copy_out);
     co_await source.write();
     co_await relay_rows(source, target, source_failure, source_tag);

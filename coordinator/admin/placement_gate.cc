@@ -96,7 +96,9 @@ Task<> enter_gate(Session& session) {
     GateVisit& visit = session.transaction().gate;
     if (visit.inside) co_return;
     if (visit.gate == nullptr) visit.gate = &session.core().gate(session.database());
-    if (!visit.gate->try_enter() && !co_await visit.gate->enter()) {
+    bool entered = visit.gate->try_enter();
+    if (!entered) entered = co_await visit.gate->enter();
+    if (!entered) {
         throw PgError(Error{.code = sqlstate::kCannotConnectNow,
                             .message = "the place of a table is being changed",
                             .hint = "Try again."});
