@@ -139,6 +139,61 @@ class Copy(unittest.TestCase):
         self.assertEqual(self.code_of("COPY t (nope) FROM STDIN", b"x\n"), "42703")
         self.assertEqual(self.code_of("COPY nowhere FROM STDIN", b"x\n"), "42P01")
 
+    def test_errors_name_the_clients_line(self):
+        lines = [b"%d\tx\t1\t\\N\n" % number for number in range(20000, 20500)]
+        for number in (3, 250, 499):
+            data = b"".join(lines[:number] + [b"7\tx\tnumber\t\\N\n"] + lines[number:])
+            contexts = [endpoint.query("COPY t FROM STDIN", data)[-1].error["W"].splitlines()[0]
+                        for endpoint in (self.session.target, self.session.plain)]
+            self.assertEqual(contexts[0], contexts[1])
+            self.assertIn(f"COPY t, line {number + 1}, column n", contexts[0])
+        quoted = b'1,"a\nb",1,\n2,"c\nd\ne",2,\n3,x,bad,\n'
+        contexts = [endpoint.query("COPY t FROM STDIN (FORMAT csv)", quoted)[-1].error["W"].splitlines()[0]
+                    for endpoint in (self.session.target, self.session.plain)]
+        self.assertEqual(contexts[0], contexts[1])
+
+    def test_keys_in_other_forms(self):
+        self.same("COPY t (id, v) FROM STDIN", b" 7\tblank\n+8\tplus\n009\tzeros\n-0\tzero\n")
+        for key in (7, 8, 9, 0):
+            self.same(f"SELECT v FROM t WHERE id = {key}")
+        self.emptied()
+
+    def test_notices_of_triggers_pass(self):
+        self.same("CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS "
+                  "$$ BEGIN RAISE NOTICE 'row %', NEW.id; RETURN NEW; END $$")
+        self.same("CREATE TRIGGER tell AFTER INSERT ON l FOR EACH ROW EXECUTE FUNCTION tell()")
+        data = b"".join(b"%d\tx\n" % number for number in range(100, 3100))
+        self.same("COPY l FROM STDIN", data)
+        self.same("DROP TRIGGER tell ON l")
+        self.same("DELETE FROM l")
+        self.same("DROP FUNCTION tell()")
+
+    def test_other_messages_in_the_middle(self):
+        target = self.session.target  # PostgreSQL says the same, and then loses its place in the stream and closes
+        target.send(raw.query("COPY t (id) FROM STDIN"))
+        self.assertEqual(target.next().kind, "G")
+        target.send(raw.message("d", b"1\n2\n"), raw.flush(), raw.sync(), raw.message("d", b"3\n"), raw.query("SELECT 1"))
+        error = target.next()
+        self.assertEqual((error.kind, raw.fields_of(error.body)["M"]), ("E", "unexpected message type 0x51 during COPY from stdin"))
+        if cluster.ON_PLAIN:
+            return
+        self.assertEqual(target.next().kind, "Z")
+        target.send(raw.message("d", b"1\n2\n"), raw.message("c"))  # what was on its way is passed over
+        self.same("SELECT count(*) FROM t")
+
+    def test_several_statements_in_one_string(self):
+        for endpoint in (self.session.target, self.session.plain):
+            endpoint.send(raw.query("INSERT INTO t (id) VALUES (1); COPY t (id) FROM STDIN; COPY k FROM STDIN; SELECT count(*) FROM t"))
+            kinds = [endpoint.next().kind for _ in range(2)]
+            self.assertEqual(kinds, ["C", "G"])
+            endpoint.send(raw.message("d", b"2\n3\n"), raw.message("c"))
+            self.assertEqual([endpoint.next().kind for _ in range(2)], ["C", "G"])
+            endpoint.send(raw.message("d", b"a\t1\n"), raw.message("c"))
+            self.assertEqual(endpoint.kinds(), "CTDCZ")
+        self.same("SELECT id FROM t ORDER BY id")
+        self.same("DELETE FROM k")
+        self.emptied()
+
     def test_rows_without_their_key_are_refused(self):
         self.assertEqual(self.session.plain.query("COPY t (v) FROM STDIN", b"x\n")[-1].code, "23502")
         if not cluster.ON_PLAIN:
