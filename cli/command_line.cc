@@ -215,7 +215,11 @@ ExitCode CommandLine::run(int argument_count, char** arguments) {
     } catch (const CLI::ParseError& error) {
         return usage_error(error, argument_count, arguments);
     }
-    return action_();
+    try {
+        return action_();
+    } catch (const PgError& error) {
+        return fail(error.error());
+    }
 }
 
 ExitCode CommandLine::usage_error(const CLI::ParseError& error, int argument_count, char** arguments) {

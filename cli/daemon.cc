@@ -25,6 +25,8 @@ namespace pgmosaic::cli {
 
 namespace {
 
+// The endpoint gives running statements 3 s; a server that is just being cloned may hold it up longer.
+constexpr auto kEndpointStopTimeout = 20s;
 constexpr std::uint16_t kFirstEndpointPort = 6432;
 constexpr std::uint16_t kFirstServerPort = 7001;
 constexpr std::uint16_t kFirstWorkbenchPort = 7100;
@@ -67,6 +69,9 @@ class Daemon {
     void serve();
     Result<void> shut_down();
     void ask_to_stop();
+    /// Ends the process if the endpoint does not: `down` must work whatever holds the endpoint up, and stops the
+    /// servers itself when the daemon is gone.
+    void insist(Deadline deadline) const;
     Result<void> listen();
 
    private:
@@ -88,6 +93,7 @@ class Daemon {
     Ports ports_;
     node::Binaries binaries_;
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> serving_{false};
     std::unique_ptr<node::Children> children_;
     std::unique_ptr<Provision> provision_;
     std::shared_ptr<store::Store> store_;  // the endpoint is the last to let go of it
@@ -230,13 +236,22 @@ Result<void> Daemon::listen() {
 int Daemon::workbench_pid() const { return provision_->server("workbench").pid().value_or(0); }
 
 void Daemon::serve() {
+    serving_ = true;
     if (!stopping_) endpoint_->run();
+    serving_ = false;
 }
 
 void Daemon::ask_to_stop() {
     stopping_ = true;
     const std::lock_guard lock(endpoint_mutex_);
     if (endpoint_) endpoint_->stop();
+}
+
+void Daemon::insist(Deadline deadline) const {
+    while (serving_ && !deadline.passed()) std::this_thread::sleep_for(20ms);
+    if (!serving_) return;
+    spdlog::critical("cli endpoint_does_not_end action=exit");
+    _exit(static_cast<int>(ExitCode::kFailed));
 }
 
 Result<void> Daemon::shut_down() {
@@ -301,6 +316,7 @@ ExitCode run_daemon(const UpOptions& options, const Layout& layout, const Accoun
         if (number == SIGHUP) return spdlog::warn("cli reload_refused reason=\"not available in this version\"");
         spdlog::info("cli stopping {}", log_field("signal", number == SIGINT ? "INT" : "TERM"));
         daemon.ask_to_stop();
+        daemon.insist(Deadline::after(kEndpointStopTimeout));
     });
     Result<void> running = daemon.prepare();
     if (running) running = daemon.bring_up();

@@ -2,11 +2,8 @@
 
 #include <charconv>
 
-#include "coordinator/server_options.h"
-#if __has_include("coordinator/server.h")
 #include "coordinator/server.h"
-#define PGM_HAS_SERVER
-#endif
+#include "coordinator/server_options.h"
 
 namespace pgmosaic::cli {
 
@@ -42,6 +39,7 @@ coordinator::ServerOptions server_options(const Config& config, int workbench_pi
     options.automatic_failover = config.failover_automatic;
     options.failover_detect = config.failover_detect;
     options.without_standby_continue = config.failover_without_standby == "continue";
+    options.settings_shown = config.shown;
     return options;
 }
 
@@ -63,8 +61,6 @@ std::string endpoint_conninfo(const EndpointAddress& address, const std::string&
            " application_name=pgmosaic-cli sslmode=prefer gssencmode=disable client_encoding=UTF8";
 }
 
-#ifdef PGM_HAS_SERVER
-
 struct Endpoint::State {
     coordinator::Server server;
 };
@@ -75,20 +71,6 @@ Endpoint::Endpoint(const Config& config, std::shared_ptr<store::Store> store, no
 Result<void> Endpoint::listen() { return state_->server.listen(); }
 void Endpoint::run() { state_->server.run(); }
 void Endpoint::stop() { state_->server.stop(); }
-
-#else
-
-struct Endpoint::State {};
-
-Endpoint::Endpoint(const Config& config, std::shared_ptr<store::Store>, node::NodeControl*, int workbench_pid) {
-    server_options(config, workbench_pid);
-}
-
-Result<void> Endpoint::listen() { return refusal("the endpoint is not available in this version"); }
-void Endpoint::run() {}
-void Endpoint::stop() {}
-
-#endif
 
 Endpoint::~Endpoint() = default;
 

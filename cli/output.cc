@@ -74,6 +74,11 @@ std::string to_csv(const node::SqlRows& rows) {
     return text;
 }
 
+/// 668.5, where Boost writes 6.685E2.
+std::string scalar_text(const json::value& value) {
+    return value.is_double() ? fmt::format("{}", value.get_double()) : json::serialize(value);
+}
+
 std::size_t width_of(const std::string& text) {
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
         return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
@@ -102,7 +107,7 @@ void emit(YAML::Emitter& out, const json::value& value) {
     } else if (value.is_null()) {
         out << YAML::Null;
     } else {
-        out << json::serialize(value);
+        out << scalar_text(value);
     }
 }
 
@@ -137,7 +142,7 @@ void indent_json(const json::value& value, const std::string& indent, std::strin
             }
         });
     } else {
-        out += json::serialize(value);
+        out += scalar_text(value);
     }
 }
 

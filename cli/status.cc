@@ -1,5 +1,6 @@
 #include "cli/status.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -45,6 +46,14 @@ std::string header(const json::object& root) {
     return line + "\n";
 }
 
+std::string last_failover(const json::object& event) {
+    std::string line = "last failover " + text(event, "at") + ": shard " + text(event, "shard") + " from " +
+                       text(event, "from") + " to " + text(event, "to");
+    const json::value* total = event.if_contains("total_ms");
+    if (total != nullptr && total->is_number()) line += fmt::format(" in {:.0f} ms", total->to_number<double>());
+    return line + (text(event, "cause").empty() ? "\n" : " (" + text(event, "cause") + ")\n");
+}
+
 std::string footer(const json::object& root) {
     std::string lines;
     if (const json::value* found = root.if_contains("workbench"); found != nullptr && found->is_object()) {
@@ -54,7 +63,7 @@ std::string footer(const json::object& root) {
     }
     for (const json::value& job : list(root, "jobs")) lines += "job " + json::serialize(job) + "\n";
     const json::value* failover = root.if_contains("last_failover");
-    if (failover != nullptr && !failover->is_null()) lines += "last failover " + json::serialize(*failover) + "\n";
+    if (failover != nullptr && failover->is_object()) lines += last_failover(failover->as_object());
     return lines;
 }
 

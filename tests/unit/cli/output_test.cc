@@ -58,6 +58,15 @@ TEST(Status, FitsOnOneScreen) {
               "\nworkbench 127.0.0.1:7100 (pid 4730)\n");
 }
 
+TEST(Status, TellsTheLastFailoverInOneLine) {
+    const std::string screen = status_screen(boost::json::parse(R"({"cluster": "app", "state": "healthy", "map_version": 1,
+        "shards": [], "last_failover": {"shard": "s3", "to": "s3b", "from": "s3a", "cause": "primary refusing",
+        "total_ms": 668.5, "at": "2026-11-23T00:17:30.553Z"}})"), false);
+    EXPECT_NE(screen.find("last failover 2026-11-23T00:17:30.553Z: shard s3 from s3a to s3b in 668 ms (primary refusing)\n"),
+              std::string::npos) << screen;
+    EXPECT_EQ(format_json(boost::json::parse("[668.5, 0.0]")), "[\n  668.5,\n  0\n]\n");
+}
+
 TEST(Status, HasAnExitCodePerState) {
     EXPECT_EQ(status_verdict(boost::json::parse(kStatus)), ExitCode::kDegraded);
     EXPECT_EQ(status_verdict(boost::json::parse(R"({"state": "healthy"})")), ExitCode::kDone);
