@@ -133,14 +133,27 @@ std::vector<ColumnNode> QueryAnalysis::equal_columns(ColumnNode node) const {
     return found;
 }
 
-std::optional<KeyAlternatives> QueryAnalysis::values(ColumnNode node) const { return values(node, 0); }
+const pg_query::Node* QueryAnalysis::constant_column(ColumnNode node) const {
+    if (node.entry < 0 || node.column < 0) return nullptr;
+    const RangeEntry& entry = entries[static_cast<std::size_t>(node.entry)];
+    if (entry.kind != RangeEntry::Kind::kQuery || entry.query < 0) return nullptr;
+    const Level& behind = levels[static_cast<std::size_t>(entry.query)];
+    const auto column = static_cast<std::size_t>(node.column);
+    const bool plain = behind.operands.empty() && behind.output_known && !behind.from_view && column < behind.output.size();
+    return plain && !behind.output_columns[column] ? behind.output[column] : nullptr;
+}
 
-std::optional<KeyAlternatives> QueryAnalysis::values(ColumnNode node, int depth) const {
+std::optional<KeyAlternatives> QueryAnalysis::values(ColumnNode node) const {
+    std::vector<int> within;
+    return values(node, within);
+}
+
+std::optional<KeyAlternatives> QueryAnalysis::values(ColumnNode node, std::vector<int>& within) const {
     std::optional<KeyAlternatives> best;
+    if (--looks_ < 0) return best;
     const auto consider = [&](const std::optional<KeyAlternatives>& values) {
         if (values && !values->empty() && (!best || values->size() < best->size())) best = *values;
     };
-    if (depth > kDepthMax) return best;
     for (const State& state : reach(node)) {
         const int level = entries[static_cast<std::size_t>(state.base)].level;
         for (const Fact& fact : facts) {
@@ -148,30 +161,36 @@ std::optional<KeyAlternatives> QueryAnalysis::values(ColumnNode node, int depth)
             consider(fact.values);
         }
         const RangeEntry& entry = entries[static_cast<std::size_t>(state.node.entry)];
-        if (entry.kind == RangeEntry::Kind::kQuery) consider(output_values(entry.query, state.node.column, depth + 1));
+        if (entry.kind == RangeEntry::Kind::kQuery) consider(output_values(entry.query, state.node.column, within));
     }
     return best;
 }
 
 // What a sub-query's column can be at all: a constant, or one of each operand's.
-std::optional<KeyAlternatives> QueryAnalysis::output_values(int index, int column, int depth) const {
+std::optional<KeyAlternatives> QueryAnalysis::output_values(int index, int column, std::vector<int>& within) const {
     const Level& level = levels[static_cast<std::size_t>(index)];
-    if (depth > kDepthMax || level.recursive) return std::nullopt;
+    if (level.recursive || contains(within, index)) return std::nullopt;
+    const auto at = static_cast<std::size_t>(column);
     if (level.operands.empty()) {
-        const auto at = static_cast<std::size_t>(column);
+        // A plain column was reached already, where one level alone is asked; an operand's is asked here.
         if (!level.output_known || at >= level.output.size()) return std::nullopt;
-        if (level.output_columns[at]) return values(*level.output_columns[at], depth + 1);
+        if (level.output_columns[at]) {
+            return level.role == Level::Role::kOperand ? values(*level.output_columns[at], within) : std::nullopt;
+        }
         if (!level.output[at] || level.from_view) return std::nullopt;
-        const auto value = context->value_of(*level.output[at]);
-        if (!value || level.output[at]->has_type_cast()) return std::nullopt;
+        const auto family = constant_family(*level.output[at]);
+        const auto value = family ? context->key_value_of(*level.output[at], *family) : std::nullopt;
+        if (!value) return std::nullopt;
         return KeyAlternatives{*value};
     }
-    KeyAlternatives all;
+    within.push_back(index);
+    std::optional<KeyAlternatives> all{std::in_place};
     for (int operand : level.operands) {
-        const auto values = output_values(operand, column, depth + 1);
-        if (!values) return std::nullopt;
-        all.insert(all.end(), values->begin(), values->end());
+        const auto values = all ? output_values(operand, column, within) : std::nullopt;
+        if (values) all->insert(all->end(), values->begin(), values->end());
+        else all.reset();
     }
+    within.pop_back();
     return all;
 }
 

@@ -139,6 +139,8 @@ struct QueryAnalysis {
     std::vector<int> sharded() const;
     /// The base column behind a node, through sub-queries and views; null if it is an expression or not known.
     const Column* base_column(ColumnNode node) const;
+    /// The constant that a sub-query's column is; null if it is something else.
+    const pg_query::Node* constant_column(ColumnNode node) const;
     /// All columns (any level) that are proved equal to `node` for the rows of node.entry that matter, `node` included.
     std::vector<ColumnNode> equal_columns(ColumnNode node) const;
     /// The values one of which `node` must have in every row that matters; nullopt if nothing is proved.
@@ -158,11 +160,14 @@ struct QueryAnalysis {
 
    private:
     struct State { int base = -1; ColumnNode node{}; };
+    /// Looks left for proofs through set operations: a text that needs more is not proved, instead of being planned for ever.
+    mutable int looks_ = 2000;
     std::vector<State> reach(ColumnNode node) const;
     void step(const State& from, std::vector<State>& to) const;
     void step_out(const State& from, std::vector<State>& to) const;
-    std::optional<KeyAlternatives> values(ColumnNode node, int depth) const;
-    std::optional<KeyAlternatives> output_values(int level, int column, int depth) const;
+    /// `within`: set operations that are being looked into, so that their operands do not lead back to them.
+    std::optional<KeyAlternatives> values(ColumnNode node, std::vector<int>& within) const;
+    std::optional<KeyAlternatives> output_values(int level, int column, std::vector<int>& within) const;
 };
 
 /// Takes a SELECT, INSERT, UPDATE, DELETE or MERGE apart.

@@ -57,7 +57,11 @@ bool Analyzer::is_equality(const Nodes& operator_name) const {
 // The family in which an equality on this column is PostgreSQL's own; nullopt if that is not proved.
 std::optional<shardmap::KeyFamily> Analyzer::comparable(ColumnNode node) const {
     const Column* column = out_.base_column(node);
-    if (!column || column->nondeterministic) return std::nullopt;
+    if (!column) {
+        const pg_query::Node* constant = context_.catalog.has_user_operators() ? nullptr : out_.constant_column(node);
+        return constant ? constant_family(*constant) : std::nullopt;
+    }
+    if (column->nondeterministic) return std::nullopt;
     const auto family = shardmap::key_family(column->type);
     if (!family || !context_.catalog.has_user_operators()) return family;
     // A user's operator is preferred only where pg_catalog has none for exactly these types, or stands later in search_path.

@@ -98,6 +98,17 @@ std::optional<std::uint32_t> PlanContext::literal_at(int location, const Literal
     return static_cast<std::uint32_t>(found - literals.begin());
 }
 
+std::optional<shardmap::KeyFamily> constant_family(const pg_query::Node& expression) {
+    if (expression.has_type_cast()) return family_of(expression.type_cast().type_name());
+    if (!expression.has_a_const()) return std::nullopt;
+    switch (expression.a_const().val_case()) {
+        case pg_query::A_Const::kIval: return shardmap::KeyFamily::kInteger;
+        case pg_query::A_Const::kFval: return shardmap::KeyFamily::kNumeric;
+        case pg_query::A_Const::kSval: return shardmap::KeyFamily::kText;
+        default: return std::nullopt;
+    }
+}
+
 std::optional<ValueRef> PlanContext::value_of(const pg_query::Node& expression) const {
     std::vector<const pg_query::TypeName*> casts;
     const pg_query::Node& plain = below_casts(expression, casts);

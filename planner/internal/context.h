@@ -42,6 +42,9 @@ struct PlanContext {
     std::optional<std::uint32_t> literal_at(int location, const Literal& value) const;
 };
 
+/// The family of a constant or parameter in a target list, where nothing else gives it a type: 5, 'x', $1::bigint.
+std::optional<shardmap::KeyFamily> constant_family(const pg_query::Node& expression);
+
 /// True if the literal names one value of the key's type whatever the session's settings, so that it can be hashed here.
 bool canonical_key(const Literal& literal, Oid type, std::int32_t typmod);
 

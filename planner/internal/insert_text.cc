@@ -65,17 +65,18 @@ class Cutter {
     // One (…), `next` at its bracket and then behind it.
     bool cut_row(std::size_t& next) {
         std::vector<InsertText::Item> row;
-        std::size_t depth = 0, begin = 0;
+        // From the first token of an item to its last one: comments around it stay behind.
+        std::size_t depth = 0, first = next + 1;
         for (; next < tokens_.size(); ++next) {
             const std::string_view read = token(next);
             const bool closes = read == ")" || read == "]";
             if (depth == 1 && (read == "," || closes)) {
-                row.push_back({std::string(text_.substr(begin, tokens_[next].begin - begin)), std::nullopt});
-                begin = tokens_[next].end;
+                if (first >= next) return false;
+                const std::uint32_t begin = tokens_[first].begin;
+                row.push_back({std::string(text_.substr(begin, tokens_[next - 1].end - begin)), std::nullopt});
+                first = next + 1;
             }
-            if (read == "(" || read == "[") {
-                if (depth++ == 0) begin = tokens_[next].end;
-            }
+            if (read == "(" || read == "[") ++depth;
             if (closes && --depth == 0) {
                 ++next;
                 made_.rows.push_back(std::move(row));

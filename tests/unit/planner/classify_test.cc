@@ -167,7 +167,8 @@ TEST_F(Classification, ReadsCopyOptions) {
     EXPECT_EQ(in.copy->shard_sql.find("FREEZE"), std::string::npos);
     EXPECT_EQ(plan("COPY orders TO STDOUT").plan, PlanKind::kCopyOut);
     EXPECT_EQ(plan("COPY orders TO STDOUT (DELIMITER '|', NULL '')").copy->delimiter, '|');
-    EXPECT_EQ(plan("COPY (SELECT * FROM orders WHERE customer_id = 5) TO STDOUT").plan, PlanKind::kRoute);
+    EXPECT_EQ(plan("COPY (SELECT * FROM orders WHERE customer_id = 5) TO STDOUT").plan, PlanKind::kCopyOut);
+    EXPECT_EQ(plan("COPY (SELECT * FROM settings) TO STDOUT").plan, PlanKind::kRoute);
     EXPECT_NE(refusal_of("COPY orders (id, note) FROM STDIN"), "");
 }
 

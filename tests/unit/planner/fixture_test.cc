@@ -49,12 +49,12 @@ std::vector<std::string> shop_tables() {
 }
 
 const std::vector<std::string> kFunctions = {
-    R"(["public","my_report","f","v","plpgsql","BEGIN RETURN (SELECT count(*) FROM orders); END"])",
-    R"(["public","dynamic","f","v","plpgsql","BEGIN EXECUTE 'SELECT 1'; END"])",
-    R"(["public","note_it","f","v","plpgsql","BEGIN INSERT INTO settings VALUES ('a', 'b'); END"])",
-    R"(["public","calls_report","f","s","sql","SELECT my_report()"])",
-    R"(["public","slug","f","i","sql","SELECT lower($1)"])",
-    R"(["public","uuid_generate_v4","f","v","c",null])",
+    R"js(["public","my_report","f","v","plpgsql","BEGIN RETURN (SELECT count(*) FROM orders); END"])js",
+    R"js(["public","dynamic","f","v","plpgsql","BEGIN EXECUTE 'SELECT 1'; END"])js",
+    R"js(["public","note_it","f","v","plpgsql","BEGIN INSERT INTO settings VALUES ('a', 'b'); END"])js",
+    R"js(["public","calls_report","f","s","sql","SELECT my_report()"])js",
+    R"js(["public","slug","f","i","sql","SELECT lower($1)"])js",
+    R"js(["public","uuid_generate_v4","f","v","c",null])js",
 };
 
 }  // namespace
