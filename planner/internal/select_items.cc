@@ -21,13 +21,21 @@ std::string sole_name(const Node& node) {
     return node.column_ref().fields(0).string().sval();
 }
 
+// Digits that are a bigint.
+bool is_count(const Literal& literal) {
+    const bool number = literal.kind == Literal::Kind::kInteger || literal.kind == Literal::Kind::kDecimal;
+    if (!number || literal.negative || literal.value.find_first_not_of("0123456789") != std::string::npos) return false;
+    constexpr std::string_view kLargest = "9223372036854775807";
+    return literal.value.size() < kLargest.size() || (literal.value.size() == kLargest.size() && literal.value <= kLargest);
+}
+
 CountRef count_of(const Node& node, PlanContext& context) {
     if (node.has_a_const() && node.a_const().isnull()) return std::nullopt;
     const auto value = context.value_of(node);
     if (!value) throw NotHere{"LIMIT or OFFSET is an expression"};
     if (value->from == ValueRef::From::kParameter) return value;
     const Literal literal = context.literal_of(*value);
-    if (literal.kind != Literal::Kind::kInteger || literal.negative) throw NotHere{"LIMIT or OFFSET is no plain number"};
+    if (!is_count(literal)) throw NotHere{"LIMIT or OFFSET is no plain number"};
     return value;
 }
 

@@ -138,7 +138,9 @@ bool WorkbenchPlanner::visit(const Message& original, Message& copy) {
     }
     if (const auto* reference = as<pg_query::ColumnRef>(original)) {
         column(*reference, *as<pg_query::ColumnRef>(copy));
-    } else if (const auto* call = as<pg_query::FuncCall>(original)) {
+        return false;
+    }
+    if (const auto* call = as<pg_query::FuncCall>(original)) {
         function(*call);
     } else if (const auto* type = as<pg_query::TypeName>(original)) {
         check_type(*type);

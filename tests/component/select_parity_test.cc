@@ -204,10 +204,11 @@ class SelectParity : public ::testing::Test {
             for (const planner::SortKey& key : keys) EXPECT_EQ(key.type, PQftype(rows, key.column));
         }
         for (const planner::OutputColumn& output : merge.outputs) {
-            if (output.input_type != 0) EXPECT_EQ(output.input_type, PQftype(rows, output.input));
+            EXPECT_TRUE(output.input_type == 0 || output.input_type == PQftype(rows, output.input));
         }
         for (std::size_t i = 0; i < merge.outputs.size(); ++i) {
-            if (merge.outputs[i].output_type != 0) EXPECT_EQ(merge.outputs[i].output_type, PQftype(rows, static_cast<int>(i)));
+            const Oid type = merge.outputs[i].output_type;
+            EXPECT_TRUE(type == 0 || type == PQftype(rows, static_cast<int>(i)));
         }
     }
 
@@ -274,6 +275,17 @@ class SelectParity : public ::testing::Test {
     static inline planner::Environment environment_;
 };
 
+// True if the statement itself, and not something in parentheses, has ORDER BY.
+bool is_ordered(std::string_view sql) {
+    int depth = 0;
+    for (std::size_t i = 0; i < sql.size(); ++i) {
+        if (sql[i] == '(') ++depth;
+        if (sql[i] == ')') --depth;
+        if (depth == 0 && sql.substr(i, 8) == "ORDER BY") return true;
+    }
+    return false;
+}
+
 bool same(const Answer& a, const Answer& b, bool ordered) {
     if (a.columns != b.columns) return false;
     if (ordered) return a.rows == b.rows;
@@ -307,7 +319,7 @@ TEST_F(SelectParity, EveryPlanGivesThePlainServersAnswer) {
                            : statement->plan == PlanKind::kWorkbench ? "workbench"
                            : statement->plan == PlanKind::kRefuse    ? "refuse"
                                                                      : "other";
-        if (!wanted.empty()) EXPECT_EQ(wanted, kind) << sql << "\n" << plan_text(*statement);
+        EXPECT_TRUE(wanted.empty() || wanted == kind) << sql << "\n" << kind << ": " << plan_text(*statement);
         ++counts[kind];
         if (statement->plan == PlanKind::kRefuse) ++refusals[statement->refusal->message];
         if (statement->plan != PlanKind::kScatter && statement->plan != PlanKind::kWorkbench) continue;
@@ -324,7 +336,7 @@ TEST_F(SelectParity, EveryPlanGivesThePlainServersAnswer) {
             continue;
         }
         const Answer turned = ask(plain2_.get(), sql);
-        const bool ordered = same(plain, turned, true) && sql.find("ORDER BY") != std::string::npos;
+        const bool ordered = same(plain, turned, true) && is_ordered(sql);
         if (!same(plain, turned, false)) {
             ++counts["undetermined"];
             continue;

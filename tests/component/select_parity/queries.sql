@@ -118,7 +118,8 @@ workbench: SELECT count(c), json_agg(c ORDER BY c.id) FROM customers c WHERE id 
 workbench: SELECT c.id, x.id FROM customers c, LATERAL (SELECT o.id FROM orders o WHERE o.customer_id = c.id ORDER BY o.id LIMIT 1) x ORDER BY 1
 workbench: SELECT public.customers.id FROM public.customers, generate_series(1, 2) g WHERE g <> (SELECT count(*) FROM words) ORDER BY 1
 workbench: SELECT g, count(c.id) FROM generate_series(0, 3) g LEFT JOIN customers c ON c.id % 4 = g GROUP BY g ORDER BY g
-workbench: SELECT c.id FROM customers c NATURAL JOIN products p
+scatter: SELECT c.id FROM customers c NATURAL JOIN products p
+workbench: SELECT c.id FROM customers c NATURAL JOIN settings s
 workbench: SELECT x.b FROM customers AS x (a, b) JOIN words w ON w.uses = x.a ORDER BY 1
 refuse: SELECT ctid, count(*) FROM customers c WHERE credit > (SELECT avg(credit) FROM customers) GROUP BY 1
 refuse: SELECT twice(max(id)) FROM customers WHERE credit > (SELECT avg(credit) FROM customers)
