@@ -30,7 +30,7 @@ def processes_below(directory):
 def reach(program):
     """The program at a place where the servers' user can run it."""
     directory = cluster.make_directory("pgm-bin-")
-    shutil.copy(program, directory)
+    shutil.copy(program, f"{directory}/pgmosaic")
     os.chmod(f"{directory}/pgmosaic", 0o755)
     return f"{directory}/pgmosaic"
 
