@@ -256,14 +256,14 @@ std::optional<Error> why_not_local(const TableFacts& table) {
         if (key.own || key.placed.as != Placed::As::kSharded) continue;
         return refusal("cannot undistribute table " + quoted(table.name) + ": constraint " + quoted(key.name) + " refers to " + key.table,
                        "Table " + key.table + " is sharded; the rows referred to would lie on other shards.",
-                       "Undistribute " + key.table + " first, or drop the constraint.");
+                       "Drop the constraint, undistribute both tables, and add it again.");
     }
     for (const ForeignKeyFacts& key : table.referenced_by) {
         if (key.own || key.placed.as == Placed::As::kLocal) continue;
         return refusal("cannot undistribute table " + quoted(table.name) + ": constraint " + quoted(key.name) + " of " + key.table +
                            " refers to it",
                        "Table " + key.table + " is on all shards, and its rows would refer to rows on one shard.",
-                       "Undistribute " + key.table + " first, or drop the constraint.");
+                       "Drop the constraint, undistribute both tables, and add it again.");
     }
     return std::nullopt;
 }

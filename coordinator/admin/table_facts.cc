@@ -61,8 +61,14 @@ ExclusionFacts read_exclusion(const json::object& from) {
     return {.name = text(from.at("name")), .equal = texts(from.at("equal"))};
 }
 
+/// As people write it: schema public is nearly always on the search path.
+std::string without_public(std::string name) {
+    constexpr std::string_view kPublic = "public.";
+    return name.starts_with(kPublic) ? name.substr(kPublic.size()) : name;
+}
+
 ForeignKeyFacts read_foreign_key(const json::object& from) {
-    return {.name = text(from.at("name")), .table = text(from.at("table")), .own = boolean(from.at("own")),
+    return {.name = text(from.at("name")), .table = without_public(text(from.at("table"))), .own = boolean(from.at("own")),
             .placed = read_placed(from.at("placed")), .has_rows = boolean(from.at("has_rows")),
             .columns = texts(from.at("columns")), .other_columns = texts(from.at("other_columns"))};
 }
