@@ -28,6 +28,11 @@ Error no_statement(std::string_view name) {
                                          : "prepared statement \"" + std::string(name) + "\" does not exist"};
 }
 
+Error bad_subtype(const std::string& message, char subtype) {
+    return Error{.code = sqlstate::kProtocolViolation,
+                 .message = "invalid " + message + " message subtype " + std::to_string(static_cast<unsigned char>(subtype))};
+}
+
 }  // namespace
 
 PreparedPointer Session::find_prepared(std::string_view name) const {
@@ -269,6 +274,7 @@ Task<> Session::on_describe(std::string_view body) {
     const char what = static_cast<char>(reader.byte());
     const std::string name(reader.cstring());
     reader.expect_end();
+    if (what != 'P' && what != 'S') throw PgError(bad_subtype("DESCRIBE", what));
     if (what == 'P') {
         co_await describe_portal(name);
         co_return;
@@ -425,6 +431,7 @@ Task<> Session::on_close(std::string_view body) {
     const char what = static_cast<char>(reader.byte());
     const std::string name(reader.cstring());
     reader.expect_end();
+    if (what != 'P' && what != 'S') throw PgError(bad_subtype("CLOSE", what));
     if (what == 'S') {
         if (name.empty()) unnamed_.reset();
         else prepared_.erase(name);

@@ -29,15 +29,16 @@ Task<bool> read_packet(backend::Stream& stream, std::string& body) {
         }
     }
     const std::uint32_t length = wire::read_uint32(input.unread().data());
-    if (length < 8 || length > wire::kStartupBytesMax) throw PgError(bad_packet("invalid length of startup packet"));
+    if (length < 8 || length > wire::kStartupBytesMax + 4) throw PgError(bad_packet("invalid length of startup packet"));
     while (input.unread().size() < length) co_await stream.fill();
     body.assign(input.unread().substr(4, length - 4));
     input.consume(length);
     co_return true;
 }
 
+/// The value as it came, also where the setting is a list: SET would take it as one item.
 std::string setting_sql(const std::string& name, const std::string& value) {
-    return "SET " + planner::quote_identifier(name) + " TO " + planner::quote_literal(value);
+    return "SELECT pg_catalog.set_config(" + planner::quote_literal(name) + ", " + planner::quote_literal(value) + ", false)";
 }
 
 }  // namespace

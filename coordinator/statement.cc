@@ -404,7 +404,9 @@ Task<backend::QueryResult> Session::query_shard(ShardId shard, std::string sql, 
 }
 
 Task<backend::QueryResult> Session::query_service(ShardId shard, std::string sql, std::string database) {
-    co_return co_await service_query(core_, shard, database.empty() ? database_name_ : database, std::move(sql));
+    // A name of its own: GCC 12 destroys the temporary of a conditional expression twice in a co_await.
+    const std::string where = database.empty() ? database_name_ : database;
+    co_return co_await service_query(core_, shard, where, std::move(sql));
 }
 
 Task<backend::QueryResult> service_query(Core& core, ShardId shard, std::string database, std::string sql) {
