@@ -201,9 +201,10 @@ bool concatenates(const planner::Scatter& scatter) {
     return merge.mode == planner::MergeSpec::Mode::kConcatenate && merge.hidden == 0 && !merge.limit && !merge.offset;
 }
 
-/// The COPY with its query as the shards are to run it; empty if the query cannot be found in it.
-std::string with_query(const Copy& copy, const std::string& shard_sql) {
-    if (shard_sql.empty()) return copy.shard_sql;
+/// The COPY with its query as the shards are to run it; empty if the query cannot be found in it. As written where nothing
+/// changes: positions in errors are then the client's.
+std::string with_query(const Copy& copy, std::string_view written, const std::string& shard_sql) {
+    if (shard_sql.empty()) return std::string(written);
     const std::size_t at = copy.shard_sql.find(copy.query);
     if (at == std::string::npos) return {};
     return copy.shard_sql.substr(0, at) + shard_sql + copy.shard_sql.substr(at + copy.query.size());
@@ -219,11 +220,11 @@ Task<> copy_query(Session& session, const Request& outer) {
     const planner::Statement& inner = session.effective(request.statement, request, shard);
     if (inner.plan == PlanKind::kRefuse) throw PgError(*inner.refusal);
     if (shard) {
-        co_await relay_from(session, *shard, copy.shard_sql, inner.writes, inner.runs_user_code, "shard " + session.shard_name(*shard));
+        co_await relay_from(session, *shard, std::string(outer.sql), inner.writes, inner.runs_user_code, "shard " + session.shard_name(*shard));
         co_return;
     }
     if (inner.plan == PlanKind::kScatter && inner.returns_rows && concatenates(*inner.scatter)) {
-        std::string sql = with_query(copy, inner.scatter->shard_sql);
+        std::string sql = with_query(copy, outer.sql, inner.scatter->shard_sql);
         if (!sql.empty()) {
             co_await copy_from_all(session, session.shards_of(*inner.scatter, request), copy, std::move(sql), inner);
             co_return;

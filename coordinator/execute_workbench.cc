@@ -39,6 +39,8 @@ class Bench {
     Bench(Session& session, WorkbenchCache::Place place) : session_(session), place_(std::move(place)) {}
     ~Bench() {
         session_.cancels_also(nullptr);
+        // Answers that are still to come would be taken for the next statement's.
+        if (connection_ != nullptr && pending_ > 0) connection_->broken = true;
         if (connection_ != nullptr) session_.core().workbench().give_back(place_, std::move(connection_));
     }
     Bench(const Bench&) = delete;
@@ -54,6 +56,7 @@ class Bench {
         session_.cancels_also(connection_.get());
     }
     backend::Connection& connection() { return *connection_; }
+    bool lost() const { return connection_ != nullptr && connection_->broken; }
     std::string& out() { return connection_->out(); }
 
     /// Puts a query string whose answer is not the client's.
@@ -106,17 +109,28 @@ class WorkbenchRun {
         : session_(session), request_(request), plan_(*request.statement.workbench),
           bench_(session, {session.database(), session.environment().role.empty() ? session.user() : session.environment().role}) {}
 
-    /// Returns the command tag.
+    /// Returns the command tag. Errors: ConnectionLost if it was a shard's.
     Task<std::string> run() {
+        try {
+            co_await run_all();
+        } catch (const backend::ConnectionLost&) {
+            if (!bench_.lost()) throw;
+            throw PgError(Error{.code = sqlstate::kSerializationFailure,
+                                .message = "the workbench was lost in the middle of the query",
+                                .hint = "Run the statement, or its transaction, again."});
+        }
+        co_return tag_;
+    }
+
+   private:
+    Task<> run_all() {
         co_await bench_.open();
         bench_.put("BEGIN;" + settings_sql(session_) + create_tables());
         co_await pull_all();
         put_final();
         co_await relay_answer();
-        co_return tag_;
     }
 
-   private:
     std::string create_tables() const {
         std::string sql;
         for (const Pull& pull : plan_.pulls) {
@@ -168,8 +182,8 @@ class WorkbenchRun {
         if (bytes_ > session_.core().cluster().options().workbench_bytes_max) {
             bench_.connection().broken = true;
             throw PgError(Error{.code = sqlstate::kConfigurationLimitExceeded,
-                                .message = "the query needs more rows on the workbench than workbench_max_bytes allows",
-                                .hint = "Narrow it by conditions on single tables, or raise workbench_max_bytes."});
+                                .message = "the query needs more rows on the workbench than limits.workbench_max_bytes allows",
+                                .hint = "Narrow it by conditions on single tables, or raise limits.workbench_max_bytes."});
         }
         if (bench_.out().size() - frame_at_ >= kFrameBytes) {
             end_frame();

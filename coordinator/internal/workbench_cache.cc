@@ -1,5 +1,7 @@
 #include "coordinator/internal/workbench_cache.h"
 
+#include <sys/socket.h>
+
 #include "backend/service_connection.h"
 #include "planner/planner.h"
 
@@ -19,6 +21,12 @@ std::string quoted(const std::string& name) {
     return text + '"';
 }
 
+/// The server has closed it, or said something (which can only be that it will): the workbench was restarted.
+bool is_gone(backend::Connection& connection) {
+    char byte = 0;
+    return ::recv(connection.stream().socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
 bool is_duplicate(const Error& error) {
     return error.code == sqlstate::kDuplicateObject || error.code == SqlState{"42P04"} || error.code == sqlstate::kUniqueViolation;
 }
@@ -36,11 +44,13 @@ std::unique_ptr<backend::Connection> WorkbenchCache::take(const Place& place) {
                               "Configure a workbench server, or bind every sharded table to one value of its shard key."));
     }
     auto& idle = idle_[key_of(place)];
-    if (idle.empty()) return nullptr;
-    auto connection = std::move(idle.back());
-    idle.pop_back();
-    --idle_count_;
-    return connection;
+    while (!idle.empty()) {
+        auto connection = std::move(idle.back());
+        idle.pop_back();
+        --idle_count_;
+        if (!is_gone(*connection)) return connection;
+    }
+    return nullptr;
 }
 
 Task<std::unique_ptr<backend::Connection>> WorkbenchCache::open(Place place, std::string database_options) {
