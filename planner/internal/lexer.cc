@@ -120,7 +120,9 @@ bool Lexer::word(Token& token) {
     if (first == 'u' && second == '&' && at(position_ + 2) == '"') return quoted_identifier(token, position_ + 2);
     std::size_t i = position_ + 1;
     while (is(at(i), kIdentifierStart | kDigit) || at(i) == '$') ++i;
-    sign_ = sign_may_follow(sql_.substr(position_, i - position_)) ? Sign::kMayFollow : Sign::kMayNotFollow;
+    sign_ = Sign::kAskWord;
+    word_ = position_;
+    word_end_ = i;
     return finish(token, Token::Kind::kWord, i);
 }
 
@@ -181,7 +183,13 @@ bool Lexer::operator_or_punctuation(Token& token) {
         while (end - position_ > 1 && (sql_[end - 1] == '+' || sql_[end - 1] == '-')) --end;
     }
     const bool minus = end - position_ == 1 && first == '-';
-    sign_ = minus && sign_ == Sign::kMayFollow ? Sign::kSeen : minus ? Sign::kMayNotFollow : Sign::kMayFollow;
+    if (minus) {
+        const bool sign = sign_ == Sign::kMayFollow ||
+                          (sign_ == Sign::kAskWord && sign_may_follow(sql_.substr(word_, word_end_ - word_)));
+        sign_ = sign ? Sign::kSeen : Sign::kMayNotFollow;
+    } else {
+        sign_ = Sign::kMayFollow;
+    }
     return finish(token, Token::Kind::kOperator, end);
 }
 

@@ -43,7 +43,8 @@ class Lexer {
     bool odd() const { return odd_; }
 
    private:
-    enum class Sign : std::uint8_t { kMayFollow, kMayNotFollow, kSeen };
+    /// Whether a minus that comes next is a sign. Behind a word it depends on the word, which is looked up only then.
+    enum class Sign : std::uint8_t { kMayFollow, kMayNotFollow, kAskWord, kSeen };
 
     void skip_blanks();
     bool skip_comment();
@@ -59,6 +60,8 @@ class Lexer {
 
     std::string_view sql_;
     std::size_t position_ = 0;
+    std::size_t word_ = 0;  ///< where the last word began, and behind it
+    std::size_t word_end_ = 0;
     Sign sign_ = Sign::kMayFollow;
     bool odd_ = false;
 };
