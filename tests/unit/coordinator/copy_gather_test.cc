@@ -10,7 +10,7 @@ namespace {
 
 using Format = planner::Copy::Format;
 
-std::string data(std::string_view body) {
+std::string copy_data(std::string_view body) {
     std::string out;
     wire::FrameWriter(out, 'd').bytes(body);
     return out;
@@ -20,7 +20,7 @@ std::string data(std::string_view body) {
 std::string answer(const std::vector<std::string>& messages, int rows) {
     std::string out;
     { wire::FrameWriter(out, 'H').int8(0).int16(1).int16(0); }
-    for (const std::string& message : messages) out += data(message);
+    for (const std::string& message : messages) out += copy_data(message);
     wire::write_empty(out, 'c');
     wire::write_command_complete(out, "COPY " + std::to_string(rows));
     wire::write_ready(out, wire::TransactionStatus::kIdle);
