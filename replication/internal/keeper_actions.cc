@@ -1,5 +1,7 @@
 // What a keeper does for each Action: orders to servers by SQL, and changes of the record.
 
+#include <boost/asio/co_spawn.hpp>
+
 #include "base/log.h"
 #include "replication/internal/record_steps.h"
 #include "replication/internal/server_orders.h"
@@ -130,7 +132,9 @@ Task<Result<void>> ShardKeeper::record_promoted() {
 
 Task<Result<void>> ShardKeeper::resolve() {
     if (context_.partners.resolver != nullptr) {
-        auto done = co_await context_.partners.resolver->resolve(shard_.id, shard_.primary_node(), soon(kResolveMax));
+        // A coroutine of its own: what it does to its cancellation (TaskGroup::join) is not ours.
+        auto task = context_.partners.resolver->resolve(shard_.id, shard_.primary_node(), soon(kResolveMax));
+        auto done = co_await asio::co_spawn(context_.executor, std::move(task), asio::use_awaitable);
         if (!done) co_return done;
     }
     log_.mark("resolve");
@@ -163,9 +167,8 @@ Task<Result<void>> ShardKeeper::prove() {
     const Node standby = *standby_node();
     backend::ServerAddress address = context_.options.address_of(shard_.primary_node());
     address.options += " -c synchronous_commit=remote_apply";
-    ServerSession committer(std::move(address));
-    auto proof = co_await prove_waiting(committer, server(shard_.primary).hands, server(standby.id).hands, standby.name,
-                                        soon(kProofMax));
+    auto proof = co_await prove_waiting(tasks_, std::move(address), server(shard_.primary).hands, server(standby.id).hands,
+                                        standby.name, soon(kProofMax));
     if (!proof) co_return proof;
     auto saved = save(proved(shard_), "commits are proved to wait for " + standby.name);
     if (saved) saved = publish_map();

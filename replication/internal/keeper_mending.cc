@@ -62,6 +62,7 @@ void ShardKeeper::mended(NodeId node, bool rebuild_it, const Result<void>& outco
     each.probe.look_now();
     if (outcome) {
         each.backoff = {};
+        each.retry_at = Clock::now() + kBackoffFirst;  // until then it has been looked at
         if (rebuild_it) each.failed_starts = 0;
         append_event(rebuild_it ? "standby_rebuilt" : "server_started", node_event(shard_, described, "it answers"));
         return;

@@ -133,7 +133,15 @@ Task<> NodeProbe::pause() {
         co_await pause_.wait(kHurriedInterval);
         co_return;
     }
-    session_.listen([this] { pause_.notify(); });
+    // Ends with the pause, also with a cancelled one.
+    struct Listening {
+        explicit Listening(NodeProbe& probe) : session(probe.session_) {
+            session.listen([&probe] { probe.look_now(); });
+        }
+        ~Listening() { session.stop_listening(); }
+        ServerSession& session;
+    };
+    const Listening listening(*this);
     const auto end = Clock::now() + interval_;
     const bool was_gone = look_.health == Health::kGone;
     while (Clock::now() < end && !hurry_) {

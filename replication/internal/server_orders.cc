@@ -2,8 +2,8 @@
 
 #include <boost/asio/steady_timer.hpp>
 
-#include "base/task_group.h"
 #include "replication/internal/node_look.h"
+#include "replication/internal/own_trouble.h"
 
 namespace pgmosaic::replication {
 
@@ -57,23 +57,36 @@ Task<Result<void>> wait_true(ServerSession& server, std::string question, std::s
     }
 }
 
-/// A commit that waits until the standby has replayed it; its outcome goes to `outcome`.
-Task<> commit_marked(ServerSession& committer, Deadline deadline, Result<void>& outcome) {
-    const auto done = co_await committer.query("SELECT pg_logical_emit_message(true, 'mosaic', 'proof of waiting')", deadline);
-    outcome = done ? (done->unreplicated ? Result<void>(not_ready("a commit did not wait for its standby")) : Result<void>())
-                   : Result<void>(done.error());
+/// A commit under way. Shared: the proof and the commit may each be the last to need it.
+struct MarkedCommit {
+    explicit MarkedCommit(backend::ServerAddress address) : session(std::move(address)) {}
+    ServerSession session;
+    Result<void> outcome{};
+    bool done = false;
+};
+
+/// Returns when the standby has replayed it.
+Task<> commit_marked(std::shared_ptr<MarkedCommit> commit, Deadline deadline) {
+    try {
+        const auto done = co_await commit->session.query("SELECT pg_logical_emit_message(true, 'mosaic', 'proof of waiting')", deadline);
+        if (!done) commit->outcome = done.error();
+        if (done && done->unreplicated) commit->outcome = not_ready("a commit did not wait for its standby");
+    } catch (...) {
+        commit->outcome = error_of_current_exception();
+    }
+    commit->done = true;
 }
 
-/// The order of the proof: sees the commit wait, then lets replay go on whatever happened.
-Task<> watch_waiting(ServerSession& witness, ServerSession& standby, int committer_pid, Deadline deadline, Result<void>& outcome) {
+/// Sees the commit wait, then lets replay go on whatever happened.
+Task<Result<void>> watch_waiting(ServerSession& primary, ServerSession& standby, int committer_pid, Deadline deadline) {
     // Half of the time is for the standby to go on.
     const Deadline half{Clock::now() + (deadline.at - Clock::now()) / 2};
-    outcome = co_await wait_true(witness,
-                                 "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid = " +
-                                     std::to_string(committer_pid),
-                                 "commits do not wait for the standby", half);
+    auto seen = co_await wait_true(primary,
+                                   "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid = " +
+                                       std::to_string(committer_pid),
+                                   "commits do not wait for the standby", half);
     const auto resumed = co_await resume_replay(standby, deadline);
-    if (outcome && !resumed) outcome = resumed;
+    co_return seen ? resumed : seen;
 }
 
 Task<Result<void>> pause_replay(ServerSession& standby, Deadline deadline) {
@@ -86,15 +99,13 @@ Task<Result<void>> pause_replay(ServerSession& standby, Deadline deadline) {
     co_return paused;
 }
 
-Task<Result<void>> see_a_commit_wait(ServerSession& committer, ServerSession& witness, ServerSession& standby,
-                                     Deadline deadline) {
-    Result<void> committed;
-    Result<void> seen;
-    TaskGroup tasks(co_await asio::this_coro::executor);
-    tasks.spawn(commit_marked(committer, deadline, committed));
-    tasks.spawn(watch_waiting(witness, standby, committer.backend_pid(), deadline, seen));
-    co_await tasks.join();
-    co_return seen ? committed : seen;
+Task<Result<void>> see_a_commit_wait(TaskGroup& tasks, std::shared_ptr<MarkedCommit> commit, ServerSession& primary,
+                                     ServerSession& standby, Deadline deadline) {
+    tasks.spawn(commit_marked(commit, deadline));
+    const auto seen = co_await watch_waiting(primary, standby, commit->session.backend_pid(), deadline);
+    if (!seen) co_return seen;
+    while (!commit->done && !deadline.passed()) co_await short_pause();
+    co_return commit->done ? commit->outcome : Result<void>(not_ready("a commit was not acknowledged"));
 }
 
 Task<Result<void>> wait_flushed(ServerSession& primary, std::string standby_name, Deadline deadline) {
@@ -160,15 +171,16 @@ Task<Result<Epoch>> write_epoch(ServerSession& primary, Epoch epoch, std::string
     co_return Epoch{std::strtoull(written->scalar().c_str(), nullptr, 10)};
 }
 
-Task<Result<void>> prove_waiting(ServerSession& committer, ServerSession& witness, ServerSession& standby,
-                                 std::string standby_name, Deadline deadline) {
-    const auto opened = co_await committer.open(deadline);
+Task<Result<void>> prove_waiting(TaskGroup& tasks, backend::ServerAddress committer, ServerSession& primary,
+                                 ServerSession& standby, std::string standby_name, Deadline deadline) {
+    const auto commit = std::make_shared<MarkedCommit>(std::move(committer));
+    const auto opened = co_await commit->session.open(deadline);
     if (!opened) co_return opened.error();
     const auto paused = co_await pause_replay(standby, deadline);
     if (!paused) co_return paused.error();
-    const auto seen = co_await see_a_commit_wait(committer, witness, standby, deadline);
+    const auto seen = co_await see_a_commit_wait(tasks, commit, primary, standby, deadline);
     if (!seen) co_return seen.error();
-    co_return co_await wait_flushed(witness, std::move(standby_name), deadline);
+    co_return co_await wait_flushed(primary, std::move(standby_name), deadline);
 }
 
 }  // namespace pgmosaic::replication

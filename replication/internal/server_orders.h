@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/task_group.h"
 #include "replication/internal/server_session.h"
 #include "shardmap/shard.h"
 
@@ -23,10 +24,10 @@ Task<Result<void>> set_names(ServerSession& server, std::string names, Deadline 
 /// Returns the newest epoch that the server knows.
 Task<Result<Epoch>> write_epoch(ServerSession& primary, Epoch epoch, std::string node, Deadline deadline);
 
-/// The proof of PROTOCOLS 3.4: while the standby's replay is paused a commit on the primary is seen to wait for it, and is
-/// acknowledged once replay goes on; then the standby has flushed all that the primary had. `witness` must be another session
-/// on the primary than `committer`, whose synchronous_commit is remote_apply.
-Task<Result<void>> prove_waiting(ServerSession& committer, ServerSession& witness, ServerSession& standby,
-                                 std::string standby_name, Deadline deadline);
+/// The proof of PROTOCOLS 3.4: while the standby's replay is paused a commit on the primary (`committer`: where, with
+/// synchronous_commit = remote_apply) is seen to wait for it, and is acknowledged once replay goes on; then the standby has
+/// flushed all that the primary had. `tasks` is the caller's: a commit that hangs may outlast the proof.
+Task<Result<void>> prove_waiting(TaskGroup& tasks, backend::ServerAddress committer, ServerSession& primary,
+                                 ServerSession& standby, std::string standby_name, Deadline deadline);
 
 }  // namespace pgmosaic::replication

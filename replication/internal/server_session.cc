@@ -1,8 +1,22 @@
 #include "replication/internal/server_session.h"
 
+#include <sys/socket.h>
+
 namespace pgmosaic::replication {
 
+namespace {
+
+/// Did the server end this idle session? Then its last words, or the end, wait to be read.
+bool was_ended(backend::ServiceConnection& connection) {
+    char first = 0;
+    const auto got = ::recv(connection.connection().stream().socket().native_handle(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got == 0 || (got == 1 && first == 'E');
+}
+
+}  // namespace
+
 Task<Result<void>> ServerSession::open(Deadline deadline) {
+    if (connection_ && was_ended(*connection_)) close();
     if (connection_) co_return Result<void>();
     auto opened = co_await backend::ServiceConnection::open(address_, deadline);
     if (!opened) co_return opened.error();

@@ -278,14 +278,14 @@ unsigned seed() {
 }
 
 TEST(Simulation, LosesNoAcknowledgedCommitAndAlwaysRecovers) {
-    const Outcome outcome = run(seed(), 60, false);
+    const Outcome outcome = run(seed(), 25, false);
     EXPECT_EQ(outcome.lost, 0);
     EXPECT_EQ(outcome.stuck, 0);
-    EXPECT_GT(outcome.failovers, 60);
-    EXPECT_GT(outcome.acknowledged, 3000u);
+    EXPECT_GT(outcome.failovers, 25);
+    EXPECT_GT(outcome.acknowledged, 1000u);
 }
 
-TEST(Simulation, NoticesADeciderThatTrustsAnUnprovedStandby) { EXPECT_GT(run(seed(), 60, true).lost, 0); }
+TEST(Simulation, NoticesADeciderThatTrustsAnUnprovedStandby) { EXPECT_GT(run(seed(), 25, true).lost, 0); }
 
 }  // namespace
 }  // namespace pgmosaic::replication
