@@ -81,9 +81,9 @@ class Bench:
     def load_accounts(self):
         """pgbench's accounts in both."""
         self.make_whole()
-        self.both("CREATE TABLE pgbench_accounts (aid int PRIMARY KEY, bid int, abalance int, filler char(84))",
+        self.both("CREATE TABLE pgbench_accounts (aid int PRIMARY KEY, bid int, abalance int, filler char(84));"
+                  f"INSERT INTO pgbench_accounts SELECT g, 1, 0, '' FROM generate_series(1, {ROWS}) g",
                   "SELECT create_distributed_table('pgbench_accounts', 'aid')")
-        self.both(f"INSERT INTO pgbench_accounts SELECT g, 1, 0, '' FROM generate_series(1, {ROWS}) g")
         for server in [self.direct, *self.cluster.servers()]:
             with server.raw() as connection:
                 connection.execute("VACUUM ANALYZE pgbench_accounts")

@@ -15,7 +15,7 @@ def setUpModule():
     pair = cluster.started(cluster.Pair())
     pair.both("CREATE TABLE t (id int PRIMARY KEY, v text)")
     pair.distribute("t", "id")
-    pair.both("INSERT INTO t SELECT g, 'v' FROM generate_series(1, 100) g")
+    pair.fill("t", "SELECT g, 'v' FROM generate_series(1, 100) g")
 
 
 def endpoints():

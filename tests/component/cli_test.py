@@ -110,8 +110,8 @@ class Life(unittest.TestCase):
             for node in shard["nodes"]:
                 self.assertIn(node["name"], human)
         with self.made.raw() as connection:
-            connection.execute("CREATE TABLE t (id int PRIMARY KEY); SELECT create_distributed_table('t', 'id');"
-                               "INSERT INTO t SELECT generate_series(1, 100)")
+            connection.execute("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 100);"
+                               "SELECT create_distributed_table('t', 'id')")
 
         again = self.made.command("up", self.made.directory)
         self.assertEqual(self.made.pid, status["endpoint"]["pid"], "a second up leaves what runs alone: " + again.stderr)

@@ -3,6 +3,7 @@
 PGMOSAIC      the program under test (default build/pgmosaic)
 PGM_TARGET    `plain`: a second plain PostgreSQL stands in for the cluster. What a test expects of any PostgreSQL it then
               expects of the original, which shows that the test is right.
+PGM_GDB       a file: gdb is attached to the endpoint and writes there where it died
 """
 import atexit
 import contextlib
@@ -10,6 +11,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -139,9 +141,27 @@ class Cluster(Endpoint):
         try:
             self.command(*words, *arguments, timeout=240)
             self.port = self.status()["endpoint"]["port"]
+            if os.environ.get("PGM_GDB"):
+                self.attach_debugger(os.environ["PGM_GDB"])
         except BaseException:
             self.destroy()
             raise
+
+    def raw(self, **parameters):
+        try:
+            return super().raw(**parameters)
+        except ConnectionRefusedError:
+            # It has died: the test that was running fails, the others are given a living one.
+            print("the endpoint is gone and is started again\n" + self.logs(5), file=sys.stderr)
+            self.command("up", self.directory, timeout=120)
+            return super().raw(**parameters)
+
+    def attach_debugger(self, path):
+        steps = ["handle SIGPIPE SIGTERM SIGCHLD nostop noprint pass", "echo attached\\n", "continue", "bt 30", "thread apply all bt 6"]
+        command = ["gdb", "-p", str(self.pid), "-batch", *(word for step in steps for word in ("-ex", step))]
+        with open(path, "w", encoding="utf-8") as log:
+            self.debugger = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        wait_for(lambda: "attached" in pathlib.Path(path).read_text(), 60, "gdb")
 
     def command(self, *words, check=True, timeout=60, **options):
         """Runs the program; its CompletedProcess, output and errors apart."""
@@ -186,9 +206,22 @@ class Cluster(Endpoint):
         return "\n".join(texts)
 
     def destroy(self):
+        if not os.path.isdir(self.parent):
+            return
         with contextlib.suppress(Exception):
             self.command("down", self.directory, "--destroy", check=False, timeout=90)
+        self.kill_leftovers()
         shutil.rmtree(self.parent, ignore_errors=True)
+
+    def kill_leftovers(self):
+        """Ends what a failed `down` has left: found by this cluster's own files."""
+        own = [pathlib.Path(self.directory, "pgmosaic.pid"), *pathlib.Path(self.directory).glob("nodes/*/data/postmaster.pid")]
+        for path in own:
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                pid = int(re.search(r"\d+", path.read_text()).group(0))
+                if self.directory in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
+                    print(f"down left {path.relative_to(self.parent)} (pid {pid}) behind", file=sys.stderr)
+                    os.kill(pid, signal.SIGKILL if path.name == "pgmosaic.pid" else signal.SIGQUIT)
 
 
 @contextlib.contextmanager
@@ -230,6 +263,13 @@ class Pair:
         extra = "".join(f", {name} := '{value}'" for name, value in options.items())
         with self.target.raw() as connection:
             connection.execute(f"SELECT create_distributed_table('{table}', '{column}'{extra})")
+
+    def fill(self, table, select):
+        """Puts the rows of a query, which plain PostgreSQL answers, into a table of both."""
+        with self.plain.raw() as plain, self.target.raw() as target:
+            rows = plain.query(f"COPY ({select}) TO STDOUT")[0].copied
+            for connection in (plain, target):
+                connection.execute(f"COPY {table} FROM STDIN", rows)
 
     def reference(self, table):
         if ON_PLAIN:

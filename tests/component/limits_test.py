@@ -11,20 +11,21 @@ MEGABYTE = 1 << 20
 
 
 def setUpModule():
-    global target
+    global target, pid
     target = cluster.started(cluster.Pair()).target
+    pid = None if cluster.ON_PLAIN else target.pid
     with target.raw() as connection:
         connection.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
         if not cluster.ON_PLAIN:
             connection.execute("SELECT create_distributed_table('t', 'id')")
-        connection.execute("INSERT INTO t SELECT g, repeat('x', 1000) FROM generate_series(1, 20000) g")
+        connection.execute("COPY t FROM STDIN", b"".join(b"%d\t%s\n" % (key, b"x" * 1000) for key in range(1, 20001)))
 
 
 def anonymous_bytes():
     """The endpoint's anonymous memory."""
-    if cluster.ON_PLAIN:
+    if pid is None:
         return 0
-    for line in pathlib.Path(f"/proc/{target.pid}/smaps_rollup").read_text().splitlines():
+    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Anonymous:"):
             return int(line.split()[1]) * 1024
     raise AssertionError("no Anonymous line")

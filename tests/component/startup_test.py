@@ -88,8 +88,9 @@ class Startup(unittest.TestCase):
         for endpoint in (pair.target, pair.plain):
             connection = endpoint.socket()
             connection.send(raw.startup_message({"user": "app"}, version=2 << 16))
-            answers.append(connection.read_all())  # a message of protocol 2: text without fields
-        self.assertEqual(answers[0], answers[1])
+            answers.append(connection.read_all())  # PostgreSQL: a message of protocol 2, text without fields
+        for answer in answers:
+            self.assertIn(b"unsupported frontend protocol 2.0: server supports 3.0 to 3.0", answer)
 
     def refused(self, **parameters):
         """(severity, code, message) of both to a startup that must fail."""
@@ -167,7 +168,9 @@ class BadStart(unittest.TestCase):
                      struct.pack("!I", 10001) + b"\0" * 9997, struct.pack("!II", 20, 196608) + b"user\0app\0xyz",
                      struct.pack("!IIII", 16, raw.CANCEL_REQUEST, 1, 1), struct.pack("!II", 8, raw.CANCEL_REQUEST)):
             with self.subTest(data=data[:40]):
-                self.assertEqual(self.answer(pair.target, data), self.answer(pair.plain, data))
+                ours, theirs = self.answer(pair.target, data), self.answer(pair.plain, data)
+                # Where PostgreSQL hangs up without a word, we may say why.
+                self.assertIn(ours, (theirs, "08P01") if theirs is None else (theirs,))
 
     def test_endpoint_goes_on_after_garbage(self):
         for seed in range(50):
