@@ -132,7 +132,7 @@ OutputColumn ScatterPlanner::sum_or_average(const pg_query::FuncCall& call, Oid 
     output.combine = Combine::kAvg;
     Node sum = renamed(call, "sum");
     if (sums->avg_widens) {
-        *sum.mutable_func_call()->mutable_args(0) = expression_from("(" + deparse_expression(call.args(0)) + ")::double precision");
+        *sum.mutable_func_call()->mutable_args(0) = expression_from("(" + write_expression(call.args(0)) + ")::double precision");
     }
     output.input = hidden.add(sum);
     output.input2 = hidden.add(renamed(call, "count"));

@@ -113,7 +113,55 @@ ColumnName name_of_expression(const Node& node) {
     }
 }
 
+// `(a + b) AT TIME ZONE c` is written without its parentheses (libpg_query 15-4.0.0); as a call it is not.
+void call_by_name(google::protobuf::Message& root) {
+    walk_mutable(root, [](google::protobuf::Message& message) {
+        auto* call = as<pg_query::FuncCall>(message);
+        if (call && call->funcformat() == pg_query::COERCE_SQL_SYNTAX && name_of(call->funcname()).name == "timezone") {
+            call->set_funcformat(pg_query::COERCE_EXPLICIT_CALL);
+        }
+        return true;
+    });
+}
+
+// What does not matter when two trees are compared: places in the text, and how calls and casts were spelled.
+void forget_spelling(google::protobuf::Message& root) {
+    walk_mutable(root, [](google::protobuf::Message& message) {
+        const auto* location = message.GetDescriptor()->FindFieldByName("location");
+        if (location && !location->is_repeated()) message.GetReflection()->ClearField(&message, location);
+        if (auto* call = as<pg_query::FuncCall>(message)) call->set_funcformat(pg_query::COERCE_EXPLICIT_CALL);
+        if (auto* row = as<pg_query::RowExpr>(message)) row->set_row_format(pg_query::COERCE_EXPLICIT_CALL);
+        return true;
+    });
+}
+
+std::string spelling_free(pg_query::SelectStmt select) {
+    forget_spelling(select);
+    return select.SerializeAsString();
+}
+
 }  // namespace
+
+std::string write_select(pg_query::SelectStmt select) {
+    call_by_name(select);
+    std::string text = deparse(select);
+    ParsedTree again;
+    parse(text, again);
+    const bool faithful = again.result && again.result->stmts_size() == 1 && again.result->stmts(0).stmt().has_select_stmt() &&
+                          spelling_free(again.result->stmts(0).stmt().select_stmt()) == spelling_free(std::move(select));
+    if (faithful) return text;
+    throw PgError(refusal("this statement cannot be rewritten for several shards", "Written anew, it would be: " + text,
+                          "Write its expressions in another way, or bind every sharded table to one value of its shard key."));
+}
+
+std::string write_expression(const pg_query::Node& expression) {
+    pg_query::SelectStmt select;
+    *select.add_target_list()->mutable_res_target()->mutable_val() = expression;
+    select.set_limit_option(pg_query::LIMIT_OPTION_DEFAULT);
+    select.set_op(pg_query::SETOP_NONE);
+    constexpr std::size_t kPrefix = sizeof("SELECT ") - 1;
+    return write_select(std::move(select)).substr(kPrefix);
+}
 
 pg_query::Node expression_from(std::string_view sql) {
     ParsedTree tree;

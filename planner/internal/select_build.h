@@ -25,6 +25,11 @@ bool is_star(const pg_query::Node& expression);
 /// True if a select is no set operation.
 bool is_plain(const pg_query::SelectStmt& select);
 
+/// SQL text of a SELECT, or of an expression, that parses to the same tree again. Throws PgError 0A000 where libpg_query's
+/// writer changes the meaning: it drops parentheses in rare places.
+std::string write_select(pg_query::SelectStmt select);
+std::string write_expression(const pg_query::Node& expression);
+
 /// Walks a tree and its copy in step, parents first; where `visit` returns false it goes no deeper, so that the copy may be
 /// changed there.
 using VisitBoth = std::function<bool(const google::protobuf::Message& original, google::protobuf::Message& copy)>;

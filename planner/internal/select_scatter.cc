@@ -104,7 +104,7 @@ SortKey ScatterPlanner::group_key(const Node& expression, HiddenColumns& hidden)
 }
 
 void ScatterPlanner::finish(const pg_query::SelectStmt& shard_select, bool changed, Scatter& scatter) const {
-    if (changed) scatter.shard_sql = deparse(shard_select);
+    if (changed) scatter.shard_sql = write_select(shard_select);
     context_.exact_literals |= changed;
     prune(scatter);
 }

@@ -98,7 +98,7 @@ Workbench WorkbenchPlanner::plan(const pg_query::SelectStmt& select) {
     pg_query::SelectStmt copy = select;
     rewrite(select, copy);
     for (const auto& [source, table] : tables_) plan.pulls.push_back(pull(source, table));
-    plan.final_sql = deparse(copy);
+    plan.final_sql = write_select(std::move(copy));
     return plan;
 }
 
@@ -291,7 +291,7 @@ std::string WorkbenchPlanner::filters(const PulledTable& table) const {
     std::string text;
     for (const Conjunct& conjunct : analysis_.levels[static_cast<std::size_t>(table.entry->level)].conjuncts) {
         if (!may_push(conjunct, *table.entry, index)) continue;
-        text += (text.empty() ? " WHERE (" : " AND (") + deparse_expression(*conjunct.condition) + ")";
+        text += (text.empty() ? " WHERE (" : " AND (") + write_expression(*conjunct.condition) + ")";
     }
     return text;
 }
