@@ -65,6 +65,7 @@ Task<> TaskGroup::join() {
         co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
         co_await idle_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 

@@ -73,6 +73,7 @@ bool Session::environment_changed_since(std::uint64_t) const {
 }
 
 void Session::schema_changed() {
+    own_tables_seen_ = 0;
     if (transaction_.open()) {
         transaction_.changed_catalog = true;
         transaction_.catalog.reset();
@@ -82,6 +83,10 @@ void Session::schema_changed() {
 }
 
 Task<> Session::refresh_environment() {
+    if (own_tables_ && !(transaction_.open() && transaction_.changed_catalog)) {
+        co_await read_own_schema();
+        co_return;
+    }
     const bool own = transaction_.open() && transaction_.changed_catalog;
     if (!identity_stale_ && !own && environment_catalog_ == database_->version() && environment_catalog_ != 0) co_return;
     if (transaction_.failed() && environment_.catalog) co_return;
@@ -100,6 +105,23 @@ Task<> Session::refresh_environment() {
         environment_.catalog = catalog;
         environment_catalog_ = catalog->version();
     }
+    co_await refresh_identity();
+    environment_.fingerprint = fingerprint_of(environment_);
+}
+
+/// With temporary tables the schema is what our own server session sees; it is read again when anybody's changes.
+Task<> Session::read_own_schema() {
+    if (transaction_.failed()) co_return;
+    auto shared = database_->catalog();
+    if (!shared) shared = co_await load_catalog(core_, database_);
+    if (!identity_stale_ && own_tables_seen_ == shared->version() && environment_catalog_ == own_tables_seen_) co_return;
+    const auto document = co_await query_shard(home(), planner::kCatalogQuery, false);
+    if (!transaction_.open()) release_statement_leases();
+    auto catalog = planner::Catalog::from_json(document.scalar(), database_->next_version());
+    if (!catalog) throw PgError(catalog.error());
+    environment_.catalog = *catalog;
+    own_tables_seen_ = environment_catalog_ = shared->version();
+    environment_.has_temporary_tables = true;
     co_await refresh_identity();
     environment_.fingerprint = fingerprint_of(environment_);
 }

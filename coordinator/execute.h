@@ -20,6 +20,9 @@ Task<> execute_copy_in(Session& session, const Request& request);
 Task<> execute_copy_out(Session& session, const Request& request);
 Task<> execute_admin(Session& session, const Request& request);
 
+/// EXPLAIN of what no single shard runs: our node, why, and the statement with its plan on one of the shards.
+Task<> execute_explain(Session& session, const Request& request);
+
 /// What kAdmin statements return.
 std::shared_ptr<const Description> admin_description(const planner::Statement& statement);
 

@@ -19,9 +19,12 @@ Task<Fills> evaluate(Session& session, const planner::InsertRows& insert) {
     Fills fills;
     if (insert.fills == 0) co_return fills;
     const auto result = co_await session.query_service(session.home(), insert.fill_sql);
-    for (const auto& value : result.rows.at(0)) {
-        fills.values.push_back(value.value_or(""));
-        fills.nulls.push_back(value ? 0 : 1);
+    // One row of many values, or many rows of one where they are more than a target list holds.
+    for (const auto& row : result.rows) {
+        for (const auto& value : row) {
+            fills.values.push_back(value.value_or(""));
+            fills.nulls.push_back(value ? 0 : 1);
+        }
     }
     co_return fills;
 }

@@ -28,6 +28,16 @@ Error no_statement(std::string_view name) {
                                          : "prepared statement \"" + std::string(name) + "\" does not exist"};
 }
 
+/// The tag of the CommandComplete that ends an answer.
+std::string last_tag(std::string_view frames) {
+    std::string tag;
+    while (const auto frame = wire::next_frame(frames)) {
+        if (frame->type == 'C') tag = wire::Reader(frame->body).cstring();
+        frames.remove_prefix(frame->whole.size());
+    }
+    return tag;
+}
+
 Error bad_subtype(const std::string& message, char subtype) {
     return Error{.code = sqlstate::kProtocolViolation,
                  .message = "invalid " + message + " message subtype " + std::to_string(static_cast<unsigned char>(subtype))};
@@ -190,6 +200,8 @@ Task<Participant*> Session::pipeline_to(ShardId shard, bool writes) {
     if (skip_until_sync_) throw StatementFailed{};
     pipeline_ = co_await use_shard(shard, writes);
     pipeline_shard_ = shard;
+    // Simple queries in between end the server's unnamed statement: it is parsed again in each pipeline.
+    pipeline_->connection().unnamed_statement = 0;
     relay_.reset();
     for (; pipeline_->ready_to_skip > 0; --pipeline_->ready_to_skip) relay_.expect({.forward = false});
     co_return pipeline_;
@@ -422,7 +434,8 @@ void Session::hand_out(Portal& portal, std::int32_t rows_max) {
         portal.rows_offset += frame->whole.size();
         ++count;
     }
-    client_.out() += std::string_view(portal.rows).substr(portal.rows_offset);
+    const std::string tag = last_tag(std::string_view(portal.rows).substr(portal.rows_offset));
+    wire::write_command_complete(client_.out(), tag.substr(0, tag.rfind(' ')) + " " + std::to_string(count));
     portal.done = true;
 }
 
@@ -468,7 +481,7 @@ Task<> Session::on_flush() {
 
 /// The end of a pipeline: what ran outside of a block is committed now.
 Task<> Session::on_sync() {
-    co_await on_sync_pipeline();
+    co_await on_sync_pipeline(true);
     if (transaction_.mode() == Transaction::Mode::kImplicit) {
         if (transaction_.failed()) co_await rollback();
         else co_await commit();
@@ -477,8 +490,8 @@ Task<> Session::on_sync() {
     ready_sent_ = false;
 }
 
-Task<> Session::on_sync_pipeline() {
-    const bool forward = !transaction_.open();
+Task<> Session::on_sync_pipeline(bool ends) {
+    const bool forward = ends && !transaction_.open();
     if (pipeline_ != nullptr) {
         wire::write_sync(pipeline_->connection().out());
         relay_.expect({.kind = Expect::Kind::kSync, .forward = false, .forward_ready = forward});

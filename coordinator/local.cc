@@ -32,6 +32,8 @@ Task<> Session::run_local(const Request& request) {
         case Command::kPrepare: co_await run_sql_prepare(request); break;
         case Command::kExecute: co_await run_sql_execute(request); break;
         case Command::kDeallocate: run_sql_deallocate(request); break;
+        case Command::kFetch:
+        case Command::kClose: co_await run_cursor(request); break;
         default:
             throw PgError(refusal("this statement is not available through the endpoint yet", statement.reason));
     }
@@ -155,6 +157,7 @@ Task<> Session::end_transaction(bool committed) {
     }
     for (auto& [name, portal] : portals_) portal.shard.reset();
     portals_.clear();
+    cursors_.clear();
     transaction_.end();
     if (changed) {
         environment_catalog_ = 0;

@@ -27,7 +27,10 @@ Relay::Verdict Relay::on_error(const wire::Frame& frame, ClientStream& client) {
     if (queue_.front().kind != Expect::Kind::kQuery) {
         while (!queue_.empty() && queue_.front().kind != Expect::Kind::kSync) queue_.pop_front();
     }
-    if (!forward) return Verdict::kSwallow;
+    if (!forward) {
+        prelude_failed_ = true;
+        return Verdict::kSwallow;
+    }
     if (error_context.empty()) return Verdict::kForward;
     wire::write_error_with_context(client.out(), 'E', frame.body, error_context);
     return Verdict::kSwallow;

@@ -43,11 +43,13 @@ class Relay {
     bool failed() const { return failed_; }
     /// The last error, whether the client saw it or not.
     const Error& error() const { return error_; }
+    /// A query put in front of the statement failed, which nobody asked for: the server session is in an unknown state.
+    bool prelude_failed() const { return prelude_failed_; }
     bool sent_to_client() const { return sent_; }
     /// The last command tag that passed.
     const std::string& tag() const { return tag_; }
     void reset() {
-        failed_ = sent_ = false;
+        failed_ = sent_ = prelude_failed_ = false;
         tag_.clear();
     }
 
@@ -66,6 +68,7 @@ class Relay {
     std::deque<Expect> queue_;
     bool failed_ = false;
     bool sent_ = false;
+    bool prelude_failed_ = false;
     Error error_;
     std::string tag_;
 };

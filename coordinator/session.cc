@@ -145,7 +145,15 @@ Task<> Session::handle(const wire::Frame& frame) {
         told = true;
     }
     if (!failure && !told) co_return;
-    if (failure) wire::write_error(client_.out(), *failure);
+    if (failure) {
+        // What is owed to the client for earlier messages goes before the error.
+        if (type != 'Q' && pipeline_ != nullptr && !relay_.idle() && !pipeline_->connection().broken) {
+            const bool lost = co_await drain_quietly();
+            if (!lost && !relay_.failed()) wire::write_error(client_.out(), *failure);
+        } else {
+            wire::write_error(client_.out(), *failure);
+        }
+    }
     co_await on_statement_error(failure && failure->severity == "FATAL");
     if (type == 'F' || type == 'Q') {
         ready();
@@ -157,6 +165,30 @@ Task<> Session::handle(const wire::Frame& frame) {
     }
 }
 
+/// Sync to the server alone, so that its session can be used for ROLLBACK.
+Task<> Session::end_pipeline_quietly() {
+    backend::Connection& connection = pipeline_->connection();
+    try {
+        wire::write_sync(connection.out());
+        relay_.clear();
+        relay_.expect({.kind = Expect::Kind::kSync, .forward = false});
+        co_await relay_.drain(connection, client_);
+    } catch (const backend::ConnectionLost&) {
+        relay_.clear();
+    }
+}
+
+/// True if the server was lost meanwhile.
+Task<bool> Session::drain_quietly() {
+    bool lost = false;
+    try {
+        co_await drain();
+    } catch (const backend::ConnectionLost&) {
+        lost = true;
+    }
+    co_return lost;
+}
+
 /// The statement is over: the client is told, and an open transaction can only be rolled back.
 Task<> Session::on_statement_error(bool fatal) {
     answer_ = nullptr;
@@ -165,9 +197,13 @@ Task<> Session::on_statement_error(bool fatal) {
     for (auto& [shard, participant] : statement_leases_) {
         if (participant.connection().status() != wire::TransactionStatus::kIdle) participant.connection().broken = true;
     }
+    // A pipeline that has not been ended keeps its server session from being reused.
+    if (pipeline_ != nullptr && !transaction_.open()) pipeline_->connection().broken = true;
+    if (pipeline_ != nullptr && transaction_.open() && !pipeline_->connection().broken) co_await end_pipeline_quietly();
     relay_.clear();
     release_statement_leases();
     pipeline_ = nullptr;
+    pipeline_executed_ = false;
     transaction_.fail();
     if (transaction_.mode() == Transaction::Mode::kImplicit) co_await rollback();
     if (fatal) terminated_ = true;

@@ -193,6 +193,8 @@ class Session {
     void check_length(std::string_view header) const;
     Task<> on_statement_error(bool fatal);
     Task<> on_input_exhausted();
+    Task<bool> drain_quietly();
+    Task<> end_pipeline_quietly();
     void ready();
 
     // simple.cc
@@ -225,9 +227,20 @@ class Session {
     Task<> run_sql_prepare(const Request& request);
     Task<> run_sql_execute(const Request& request);
     void run_sql_deallocate(const Request& request);
+
+    // cursors.cc
+    struct Cursor {
+        std::optional<ShardId> shard{};  ///< it lives there; else its rows are kept here
+        std::string rows{};              ///< RowDescription and DataRow frames
+        std::size_t offset = 0;
+    };
+    Task<> declare_cursor(const Request& request);
+    Task<> run_cursor(const Request& request);
+    void fetch_kept(Cursor& cursor, const planner::Statement& statement, bool simple);
     Task<> on_all_participants(std::string sql);
     Task<> after_settings_change(const std::string& name);
     Task<> refresh_identity();
+    Task<> read_own_schema();
     bool environment_changed_since(std::uint64_t catalog_version) const;
 
     // commit.cc
@@ -242,7 +255,8 @@ class Session {
     Task<> on_execute(std::string_view body);
     Task<> on_close(std::string_view body);
     Task<> on_sync();
-    Task<> on_sync_pipeline();
+    /// `ends`: the server's ReadyForQuery may be the client's.
+    Task<> on_sync_pipeline(bool ends);
     Task<> on_flush();
     Task<> drain();
     Task<> replan(PreparedStatement& statement);
@@ -293,11 +307,14 @@ class Session {
     std::unordered_map<std::string, PreparedPointer> prepared_;
     PreparedPointer unnamed_;
     std::map<std::string, Portal, std::less<>> portals_;
+    std::map<std::string, Cursor> cursors_;
     bool skip_until_sync_ = false;
     Participant* pipeline_ = nullptr;  ///< where messages of this pipeline go
     std::optional<ShardId> pipeline_shard_;
     bool pipeline_executed_ = false;
     SettingsPointer startup_settings_;
+    bool own_tables_ = false;  ///< temporary tables: the schema is read through our own server session
+    std::uint64_t own_tables_seen_ = 0;
     bool identity_stale_ = true;  ///< role, search_path or encoding may have changed
     bool ready_sent_ = false;  ///< the server's ReadyForQuery has gone to the client
     bool consumed_ = false;    ///< the message in hand has left the buffer already

@@ -2,13 +2,24 @@
 
 #include <algorithm>
 
+#include "planner/planner.h"
+
 namespace pgmosaic::coordinator {
 
 namespace {
 
 std::string reset_statement(const std::string& name) {
     if (name == "session authorization") return "RESET SESSION AUTHORIZATION;";
-    return "RESET " + name + ";";
+    if (name == "session characteristics") {
+        return "RESET default_transaction_isolation;RESET default_transaction_read_only;RESET default_transaction_deferrable;";
+    }
+    std::string quoted;
+    for (std::size_t begin = 0; begin <= name.size();) {
+        const std::size_t dot = std::min(name.find('.', begin), name.size());
+        quoted += (quoted.empty() ? "" : ".") + planner::quote_identifier(name.substr(begin, dot - begin));
+        begin = dot + 1;
+    }
+    return "RESET " + quoted + ";";
 }
 
 bool contains(const SettingsState& state, const Setting& setting) {

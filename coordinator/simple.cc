@@ -4,7 +4,7 @@ namespace pgmosaic::coordinator {
 
 /// A query string: one statement, or several that are one transaction unless they say otherwise.
 Task<> Session::simple_query(std::string_view sql) {
-    if (pipeline_ != nullptr) co_await on_sync_pipeline();
+    if (pipeline_ != nullptr) co_await on_sync_pipeline(false);
     skip_until_sync_ = false;
     unnamed_.reset();
     co_await refresh_environment();

@@ -63,6 +63,14 @@ const planner::Statement& Session::effective(const planner::Statement& statement
 }
 
 Task<> Session::run_plan(const Request& request) {
+    if (request.statement.command == Command::kExplain && request.statement.plan != PlanKind::kRoute) {
+        co_await execute_explain(*this, request);
+        co_return;
+    }
+    if (request.statement.command == Command::kDeclare && request.statement.plan != PlanKind::kRoute) {
+        co_await declare_cursor(request);
+        co_return;
+    }
     switch (request.statement.plan) {
         case PlanKind::kLocal: co_await run_local(request); break;
         case PlanKind::kRoute: {
@@ -226,9 +234,18 @@ Task<> Session::run_route(const Request& request, ShardId shard) {
             on_connection_lost(statement.writes, again);
         }
     }
+    if (relay_.prelude_failed()) {
+        const Error error = relay_.error();
+        for (auto& [id, participant] : statement_leases_) participant.connection().broken = true;
+        throw PgError(error);
+    }
     const bool failed = relay_.failed();
+    if (!failed && statement.command == Command::kDeclare) cursors_[statement.name] = {.shard = shard};
     release_statement_leases();
-    if (!failed && statement.changes_catalog) schema_changed();
+    if (!failed && statement.changes_catalog) {
+        own_tables_ = own_tables_ || statement.pins;
+        schema_changed();
+    }
     if (failed && !ready_sent_) throw StatementFailed{};
 }
 

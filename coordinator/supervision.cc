@@ -108,6 +108,12 @@ Supervision::Supervision(Cluster& cluster, std::shared_ptr<store::Store> store, 
         return state->supervisor.switchover(shard, Deadline::after(kByHandTime));
     };
     cluster.shard_status = [state] { return state->supervisor.status(); };
+    if (nodes != nullptr) {
+        cluster.node_pid = [nodes](NodeId node) -> std::optional<int> {
+            const auto pid = nodes->pid(node);
+            return pid ? std::optional<int>(*pid) : std::nullopt;
+        };
+    }
     cluster.events = [state] {
         auto events = state->store->events(0, 1000);
         return events ? *events : std::vector<store::Event>{};

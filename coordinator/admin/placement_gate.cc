@@ -13,7 +13,7 @@ namespace {
 constexpr Clock::duration kWholeWait = 10s;
 constexpr Clock::duration kOneTry = 500ms;
 /// Nobody knows a table that this very transaction made: whoever names it has been sent to the servers at once.
-constexpr Clock::duration kWaitForNewTables = 1s;
+constexpr Clock::duration kWaitForNewTables = 100ms;
 constexpr Clock::duration kPause = 100ms;
 /// A commit that takes longer than this (a shard is failing over) lets new statements in again only when it is over.
 constexpr Clock::duration kHeldMax = 60s;
@@ -119,11 +119,12 @@ Task<> hold_gate(Session& session) {
     // What this session does from here to its ReadyForQuery is the commit.
     leave_gate(session);
     const bool only_new = !transaction.placement_of_old_table_changed;
+    const Clock::duration one_try = only_new ? kWaitForNewTables : kOneTry;
     const Deadline deadline = Deadline::after(only_new ? kWaitForNewTables : kWholeWait);
     GateHold hold = co_await become_holder(session, Deadline::after(kWholeWait));
     bool empty = false;
     while (hold && !empty) {
-        empty = co_await close_everywhere(session, Deadline::after(kOneTry));
+        empty = co_await close_everywhere(session, Deadline::after(one_try));
         if (empty || (only_new && deadline.passed())) break;
         if (deadline.passed()) {
             hold.reset();

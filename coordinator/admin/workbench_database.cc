@@ -32,7 +32,7 @@ Task<> create_on_workbench(Session& session, std::string name) {
         session.home(),
         "SELECT pg_catalog.format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LOCALE_PROVIDER %s LC_COLLATE %L LC_CTYPE %L', "
         "datname, pg_catalog.pg_encoding_to_char(encoding), CASE datlocprovider WHEN 'i' THEN 'icu' ELSE 'libc' END, datcollate, "
-        "datctype) || COALESCE(pg_catalog.format(' ICU_LOCALE %L', daticulocale), '') FROM pg_catalog.pg_database WHERE datname = " +
+        "datctype) || CASE datlocprovider WHEN 'i' THEN pg_catalog.format(' ICU_LOCALE %L', daticulocale) ELSE '' END FROM pg_catalog.pg_database WHERE datname = " +
             planner::quote_literal(name),
         "postgres");
     co_await run_there(session, name, found.scalar());

@@ -206,6 +206,8 @@ Statement plan_fetch(const pg_query::FetchStmt& from, StatementText) {
     Statement statement = session_statement(Command::kFetch, from.ismove() ? "MOVE" : "FETCH");
     statement.name = from.portalname();
     statement.argument = from.ismove() ? "MOVE" : "FETCH";
+    const bool forward = from.direction() == pg_query::FETCH_FORWARD;
+    statement.arguments = {forward ? "forward" : "other", std::to_string(from.how_many())};
     statement.returns_rows = !from.ismove();
     return statement;
 }
