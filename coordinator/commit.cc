@@ -58,6 +58,7 @@ Task<> Session::commit() {
     }
     std::optional<Error> failure;
     try {
+        co_await hold_gate(*this);
         if (writers.size() > 1) co_await commit_several(writers);
         else if (writers.size() == 1) co_await commit_one(*writers.front());
     } catch (const PgError& error) {

@@ -57,6 +57,7 @@ Task<> Session::run() {
     co_await asio::this_coro::throw_if_cancelled(false);
     relay_.clear();
     co_await rollback();
+    leave_gate(*this);
     boost::system::error_code ignored;
     client_.stream().try_write_quietly(client_.out());
     client_.stream().shutdown();
@@ -71,7 +72,9 @@ Task<> Session::serve() {
             busy_ = true;
             consumed_ = false;
             const std::size_t bytes = frame->whole.size();
+            const char type = frame->type;
             co_await handle(*frame);
+            if (type == 'Q' || type == 'S') leave_gate(*this);
             if (!consumed_) input.consume(bytes);
             continue;
         }
@@ -117,6 +120,8 @@ Task<> Session::handle(const wire::Frame& frame) {
     bool told = false;  // the server's own ErrorResponse has gone to the client
     const char type = frame.type;
     try {
+        // What is planned or bound from here to ReadyForQuery is counted: see admin/placement_gate.h.
+        if (type == 'Q' || type == 'P' || type == 'B' || type == 'E') co_await enter_gate(*this);
         switch (frame.type) {
             case 'Q': {
                 wire::Reader reader(frame.body);

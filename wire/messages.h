@@ -102,7 +102,7 @@ inline constexpr std::int32_t kProtocol3 = 196608;
 inline constexpr std::int32_t kCancelRequest = 80877102;
 inline constexpr std::int32_t kSslRequest = 80877103;
 inline constexpr std::int32_t kGssEncRequest = 80877104;
-/// PostgreSQL's own bound of a startup packet.
+/// PostgreSQL's own bound of a startup packet, without its length word.
 inline constexpr std::size_t kStartupBytesMax = 10000;
 
 /// A startup packet after its length and version: names and values until an empty name.

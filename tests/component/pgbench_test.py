@@ -43,7 +43,8 @@ class Pgbench(unittest.TestCase):
         self.assertEqual(len(set(sums)), 1, sums)
 
     def run_protocol(self, protocol, *arguments):
-        output = target.pgbench("-n", "-M", protocol, "-c", "8", "-j", "2", "-T", "4", *arguments)
+        output = target.pgbench("-n", "-M", protocol, "-c", "8", "-j", "2", "-T", "4", "--verbose-errors", "--failures-detailed",
+                                *arguments)
         self.assertIn("number of failed transactions: 0 ", output)
         done = int(re.search(r"actually processed: (\d+)", output).group(1))
         self.assertGreater(done, 20, output)
