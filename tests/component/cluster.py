@@ -197,10 +197,10 @@ class Cluster(Endpoint):
     def servers(self):
         return [self.server(self.node(shard["name"])) for shard in self.status()["shards"]]
 
-    def logs(self, lines=40):
-        """The ends of the log files, for a failed test's reader."""
+    def logs(self, lines=40, pattern="pgmosaic.log"):
+        """The ends of log files, for a failed test's reader."""
         texts = []
-        for path in sorted(pathlib.Path(self.directory).rglob("*.log")):
+        for path in sorted(pathlib.Path(self.directory).rglob(pattern)):
             with contextlib.suppress(OSError):
                 texts.append(f"--- {path}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-lines:]))
         return "\n".join(texts)

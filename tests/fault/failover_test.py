@@ -1,5 +1,6 @@
 """Primaries that are killed or hang under load: the standby takes over, nothing acknowledged is lost, the old one returns."""
 import os
+import pathlib
 import random
 import signal
 import sys
@@ -75,7 +76,7 @@ class Failover(unittest.TestCase):
     def test_hung_primary(self):
         """SIGSTOP of the postmaster and all its children: it answers nothing, and may wake at any time."""
         def processes(node):
-            children = [int(pid) for pid in open(f"/proc/{node['pid']}/task/{node['pid']}/children").read().split()]
+            children = [int(pid) for pid in pathlib.Path(f"/proc/{node['pid']}/task/{node['pid']}/children").read_text().split()]
             return [node["pid"], *children]
 
         stopped = []

@@ -24,6 +24,7 @@ class Ledger:
         self.lock = threading.Lock()
         self.told = {}
         self.errors = {}
+        self.writers = 0  # numbers are not used twice
         self.seed = seed
 
     def note(self, transfer, outcome, error=None):
@@ -106,7 +107,9 @@ class Writer(threading.Thread):
 
 class Writers:
     def __init__(self, endpoint, ledger, count=8):
-        self.threads = [Writer(endpoint, ledger, number) for number in range(count)]
+        first = ledger.writers
+        ledger.writers += count
+        self.threads = [Writer(endpoint, ledger, number) for number in range(first, first + count)]
 
     def __enter__(self):
         for thread in self.threads:
