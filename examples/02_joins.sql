@@ -4,14 +4,14 @@ CREATE TABLE orders (customer_id int, order_id int, product_id int, pieces int, 
 -- A small table that everybody joins with is whole on every shard.
 CREATE TABLE products (product_id int PRIMARY KEY, name text, price numeric(8,2));
 
+INSERT INTO products VALUES (1, 'tea', 4.50), (2, 'kettle', 39.00), (3, 'cup', 7.20);
+INSERT INTO customers SELECT g, 'customer ' || g FROM generate_series(1, 20) g;
+INSERT INTO orders SELECT 1 + g % 20, g, 1 + g % 3, 1 + g % 4 FROM generate_series(1, 200) g;
+
 SELECT create_distributed_table('customers', 'customer_id');
 SELECT create_distributed_table('orders', 'customer_id', colocate_with := 'customers');
 SELECT create_reference_table('products');
 ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers, ADD FOREIGN KEY (product_id) REFERENCES products;
-
-INSERT INTO products VALUES (1, 'tea', 4.50), (2, 'kettle', 39.00), (3, 'cup', 7.20);
-INSERT INTO customers SELECT g, 'customer ' || g FROM generate_series(1, 20) g;
-INSERT INTO orders SELECT 1 + g % 20, g, 1 + g % 3, 1 + g % 4 FROM generate_series(1, 200) g;
 
 -- Joined inside one shard.
 SELECT c.name, o.order_id, p.name AS product, o.pieces * p.price AS price

@@ -1,7 +1,7 @@
 -- Accounts on several shards, and transfers between them: all of a transaction happens, or nothing.
 CREATE TABLE accounts (id int PRIMARY KEY, balance numeric(10,2) NOT NULL CHECK (balance >= 0));
-SELECT create_distributed_table('accounts', 'id');
 INSERT INTO accounts SELECT g, 100 FROM generate_series(1, 8) g;
+SELECT create_distributed_table('accounts', 'id');
 
 BEGIN;
 UPDATE accounts SET balance = balance - 30 WHERE id = 1;
