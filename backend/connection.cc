@@ -38,9 +38,9 @@ Task<bool> wait_for(int socket, PostgresPollingStatusType what, Deadline deadlin
         });
     }
     boost::system::error_code error;
-    co_await state->descriptor.async_wait(what == PGRES_POLLING_READING ? asio::posix::stream_descriptor::wait_read
-                                                                        : asio::posix::stream_descriptor::wait_write,
-                                          asio::redirect_error(asio::use_awaitable, error));
+    const auto direction = what == PGRES_POLLING_READING ? asio::posix::stream_descriptor::wait_read
+                                                         : asio::posix::stream_descriptor::wait_write;
+    co_await state->descriptor.async_wait(direction, asio::redirect_error(asio::use_awaitable, error));
     state->timer.cancel();
     co_return !state->fired;
 }
@@ -149,7 +149,8 @@ Task<wire::Frame> Connection::next() {
             co_return *frame;
         }
         const std::size_t whole = wire::frame_bytes(unread);
-        co_await fill(whole > unread.size() ? whole - unread.size() : 0);
+        const std::size_t missing = whole > unread.size() ? whole - unread.size() : 0;
+        co_await fill(missing);
     }
 }
 

@@ -116,7 +116,8 @@ Task<Lease> Pool::acquire(ShardId id, std::string database, std::string user) {
         }
         if (deadline.passed()) break;
         if (!waiter) waiter.emplace(executor_, shards_[id.value]);
-        co_await wait_in_queue(*waiter, deadline, last ? kRetry : Clock::duration::max());
+        const Clock::duration at_most = last ? kRetry : Clock::duration::max();
+        co_await wait_in_queue(*waiter, deadline, at_most);
     }
     if (last || !shards_[id.value].endpoint.available) {
         throw PgError(Error{.code = sqlstate::kCannotConnectNow,

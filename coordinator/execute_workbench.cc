@@ -228,7 +228,8 @@ class WorkbenchRun {
             if (!frame) {
                 const std::size_t whole = wire::frame_bytes(unread);
                 co_await session_.flush_answer();
-                co_await connection.fill(whole > unread.size() ? whole - unread.size() : 0);
+                const std::size_t missing = whole > unread.size() ? whole - unread.size() : 0;
+                co_await connection.fill(missing);
                 continue;
             }
             connection.note(*frame);

@@ -139,7 +139,8 @@ Task<> Recovery::finish(ShardId shard, std::string text, std::string database) {
     const Verdict verdict = co_await read_decision(core_, *gid, text, database, true);
     if (verdict == Verdict::kUnknown) throw PgError(Error{.message = "no verdict"});
     const bool commit = verdict == Verdict::kYes;
-    const auto result = co_await service_query(core_, shard, database, (commit ? "COMMIT PREPARED '" : "ROLLBACK PREPARED '") + text + "'");
+    const std::string sql = (commit ? "COMMIT PREPARED '" : "ROLLBACK PREPARED '") + text + "'";
+    const auto result = co_await service_query(core_, shard, database, sql);
     if (result.unreplicated) co_await barrier_on(core_, shard, database);
     spdlog::info("transaction recovered {} verdict={}", log_field("gid", text), commit ? "yes" : "no");
 }

@@ -39,7 +39,8 @@ Task<Result<void>> TakeoverResolver::resolve(ShardId shard, shardmap::Node prima
             planner::quote_literal(cluster_.gid_prefix()) + ")", deadline);
     if (!prepared) co_return prepared.error();
     for (const auto& row : prepared->rows) {
-        if (!co_await decided_yes(shard, primary, *row[0], *row[1], deadline)) continue;
+        const bool yes = co_await decided_yes(shard, primary, *row[0], *row[1], deadline);
+        if (!yes) continue;
         auto owner = co_await backend::ServiceConnection::open(address_of(cluster_.options(), primary, *row[1]), deadline);
         if (!owner) co_return owner.error();
         const auto done = co_await (*owner)->query("COMMIT PREPARED " + planner::quote_literal(*row[0]), deadline);

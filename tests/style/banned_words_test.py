@@ -95,6 +95,21 @@ def problems_of_lambdas(path, text):
     return found
 
 
+# What GCC 12 makes wrong code of (docs/decisions/2026-11-23-gcc-12-and-coroutines.md).
+BRANCH = re.compile(r"if\s*\(\s*!\s*co_await\b[^;{}]*\)\s*(?:break|continue)\s*;")
+
+
+def problems_of_coroutines(path, text):
+    """`?:` in a statement that awaits, and a jump out of a loop by an awaited condition."""
+    code = tree.bare(text)
+    found = [f"{path}:{tree.line_of(text, match.end() - len(match.group().lstrip()))}: `?:` and co_await in one statement: "
+             "GCC 12 runs both branches, or destroys temporaries twice"
+             for match in re.finditer(r"[^;{}]+", code)
+             if "co_await" in match.group() and re.search(r"\s\?\s", match.group())]
+    return found + [f"{path}:{tree.line_of(text, match.start())}: keep what was awaited in a const first: GCC 12 traps here"
+                    for match in BRANCH.finditer(code)]
+
+
 class BannedWords(unittest.TestCase):
     def test_no_banned_word_in_the_tree(self):
         sources = tree.files(".h", ".cc")
@@ -102,7 +117,7 @@ class BannedWords(unittest.TestCase):
         found = []
         for path in sources:
             text = (tree.ROOT / path).read_text()
-            found += problems_of_words(path, text) + problems_of_lambdas(path, text)
+            found += problems_of_words(path, text) + problems_of_lambdas(path, text) + problems_of_coroutines(path, text)
         self.assertEqual(found, [], "\n" + "\n".join(found))
 
 
@@ -131,6 +146,13 @@ class ItCanFail(unittest.TestCase):
         self.assertEqual(problems_of_lambdas("backend/a.cc", "int a[4] = {}; b[i] = c; [[nodiscard]] int f() { co_await x; }"), [])
         self.assertEqual(problems_of_lambdas("tests/unit/base/a_test.cc", "run([&]() -> Task<> { co_await g(x); });"), [])
         self.assertEqual(len(problems_of_lambdas("tests/unit/base/a_test.cc", "spawn([&]() -> Task<> { co_await g(x); });")), 1)
+
+
+    def test_coroutine_traps(self):
+        self.assertEqual(len(problems_of_coroutines("a.cc", "void f() {\n  co_await g(x ? y : z);\n}\n")), 1)
+        self.assertEqual(len(problems_of_coroutines("a.cc", "x = y ? co_await g() : 0;\n")), 1)
+        self.assertEqual(len(problems_of_coroutines("a.cc", "for (;;) { if (!co_await g()) break; }\n")), 1)
+        self.assertEqual(problems_of_coroutines("a.cc", "const int a = x ? y : z;\nco_await g(a);\n"), [])
 
 
 if __name__ == "__main__":
