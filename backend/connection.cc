@@ -126,6 +126,15 @@ Task<> Connection::write() {
     if (out_.empty()) out_.swap(bytes);  // keeps the memory for the next message
 }
 
+bool Connection::write_now() {
+    try {
+        out_.erase(0, stream_.try_write(out_));
+    } catch (const boost::system::system_error& error) {
+        lost(error);
+    }
+    return out_.empty();
+}
+
 Task<> Connection::fill(std::size_t want) {
     try {
         co_await stream_.fill(want);

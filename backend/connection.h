@@ -41,6 +41,8 @@ class Connection {
     /// Messages that wait to be sent; write() sends and empties it.
     std::string& out() { return out_; }
     Task<> write();
+    /// The same as far as it goes without waiting: true if nothing is left for write().
+    bool write_now();
     /// Reads more into the buffer; `want`: how much is missing of a message that is known.
     Task<> fill(std::size_t want = 0);
 

@@ -29,6 +29,9 @@ using GroupId = StrongInt<struct GroupTag, std::uint32_t>;
 using Bucket = StrongInt<struct BucketTag, std::uint16_t>;
 /// PostgreSQL's object identifier.
 using Oid = std::uint32_t;
+/// The first that is not fixed by PostgreSQL's own catalog: what users make has another OID on each server, and the binary form
+/// of rows and arrays names it.
+inline constexpr Oid kFirstUserOid = 16384;
 
 /// A position in the write-ahead log, in bytes. Prints as PostgreSQL does: `0/3000148`.
 using Lsn = StrongInt<struct LsnTag, std::uint64_t>;

@@ -2,8 +2,8 @@
 
 #include <charconv>
 #include <map>
-#include <random>
 
+#include "cli/cluster_file.h"
 #include "replication/node/binaries.h"
 #include "replication/node/sql.h"
 
@@ -76,13 +76,6 @@ std::string fault_of(const Config& config, const std::string& address, const std
     }
     if (system != nullptr) *system = answer->system;
     return "";
-}
-
-std::string random_id() {
-    std::random_device source;
-    std::string id;
-    for (int i = 0; i < 16; ++i) id += "0123456789abcdef"[source() & 15U];
-    return id;
 }
 
 }  // namespace

@@ -13,13 +13,6 @@ namespace json = boost::json;
 
 constexpr const char* kSchema = "pgmosaic/cluster/1";
 
-std::string random_id() {
-    std::random_device source;
-    std::string id;
-    for (int i = 0; i < 16; ++i) id += "0123456789abcdef"[source() & 15U];
-    return id;
-}
-
 Error unreadable(const std::string& why) {
     return Error{.code = sqlstate::kObjectNotInPrerequisiteState, .message = "cannot read cluster.json: " + why};
 }
@@ -32,6 +25,13 @@ LocalServer server_from(const json::object& object) {
 }
 
 }  // namespace
+
+std::string random_id() {
+    std::random_device source;
+    std::string id;
+    for (int i = 0; i < 16; ++i) id += "0123456789abcdef"[source() & 15U];
+    return id;
+}
 
 std::size_t ClusterFile::shard_count() const {
     std::set<std::string> names;

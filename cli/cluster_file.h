@@ -34,6 +34,8 @@ struct ClusterFile {
     friend bool operator==(const ClusterFile&, const ClusterFile&) = default;
 };
 
+/// 16 hexadecimal digits.
+std::string random_id();
 std::string to_json(const ClusterFile& cluster);
 /// Errors: 55000 if it is something else, or of a newer version.
 Result<ClusterFile> cluster_from_json(const std::string& text);

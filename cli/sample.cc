@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kChunkBytes = 64 * 1024;
 
 using Connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
-using Answer = std::unique_ptr<PGresult, decltype(&PQclear)>;
+using SampleResult = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
 std::string one_line(const char* message) {
     std::string text = message == nullptr ? "" : message;
@@ -38,8 +38,8 @@ Error server_error(const PGresult* answer, PGconn* connection) {
 }
 
 /// Runs one statement; the answer if it succeeded.
-Result<Answer> run(PGconn* connection, const std::string& sql) {
-    Answer answer(PQexec(connection, sql.c_str()), &PQclear);
+Result<SampleResult> run_sql(PGconn* connection, const std::string& sql) {
+    SampleResult answer(PQexec(connection, sql.c_str()), &PQclear);
     switch (PQresultStatus(answer.get())) {
         case PGRES_COMMAND_OK:
         case PGRES_TUPLES_OK:
@@ -50,7 +50,7 @@ Result<Answer> run(PGconn* connection, const std::string& sql) {
 
 Result<void> run_all(PGconn* connection, const std::vector<std::string>& statements) {
     for (const std::string& sql : statements) {
-        if (auto answer = run(connection, sql); answer.has_error()) return answer.error();
+        if (auto answer = run_sql(connection, sql); answer.has_error()) return answer.error();
     }
     return {};
 }
@@ -59,15 +59,15 @@ std::string copy_sql(ShopTable table) { return fmt::format("COPY {} FROM STDIN",
 
 Result<void> finish_copy(PGconn* connection, const char* reason) {
     if (PQputCopyEnd(connection, reason) != 1) return server_error(nullptr, connection);
-    Answer answer(PQgetResult(connection), &PQclear);
+    SampleResult answer(PQgetResult(connection), &PQclear);
     if (PQresultStatus(answer.get()) != PGRES_COMMAND_OK) return server_error(answer.get(), connection);
-    while (Answer(PQgetResult(connection), &PQclear)) {
+    while (SampleResult(PQgetResult(connection), &PQclear)) {
     }
     return {};
 }
 
 Result<void> copy_table(PGconn* connection, const Shop& shop, ShopTable table, const SampleProgress& progress) {
-    if (auto begun = run(connection, copy_sql(table)); begun.has_error()) return begun.error();
+    if (auto begun = run_sql(connection, copy_sql(table)); begun.has_error()) return begun.error();
     const std::uint64_t items = shop.items(table);
     std::string chunk;
     for (std::uint64_t item = 0; item < items; ++item) {
@@ -82,7 +82,7 @@ Result<void> copy_table(PGconn* connection, const Shop& shop, ShopTable table, c
 }
 
 Result<bool> is_there(PGconn* connection) {
-    auto answer = run(connection,
+    auto answer = run_sql(connection,
                       "SELECT count(*) FROM pg_class WHERE oid IN (to_regclass('customers'), to_regclass('products'), "
                       "to_regclass('orders'), to_regclass('order_lines'))");
     if (answer.has_error()) return answer.error();
@@ -117,10 +117,10 @@ Result<void> load_sample(const std::string& conninfo, const SampleOptions& optio
     const auto there = is_there(connection.get());
     if (there.has_error()) return there.error();
     if (*there) return {};
-    if (auto begun = run(connection.get(), "BEGIN"); begun.has_error()) return begun.error();
+    if (auto begun = run_sql(connection.get(), "BEGIN"); begun.has_error()) return begun.error();
     // An error ends the connection, and with it the transaction.
     if (auto filled = fill(connection.get(), options, progress); filled.has_error()) return filled;
-    auto committed = run(connection.get(), "COMMIT");
+    auto committed = run_sql(connection.get(), "COMMIT");
     if (committed.has_error()) return committed.error();
     return {};
 }

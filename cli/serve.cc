@@ -21,7 +21,7 @@ namespace pgmosaic::cli {
 
 namespace {
 
-Result<std::shared_ptr<store::Store>> open_store(const Config& config) {
+Result<std::shared_ptr<store::Store>> store_of(const Config& config) {
     if (config.store_kind != "sqlite") return refusal("store.kind \"" + config.store_kind + "\" is not available in this version");
     std::error_code failure;
     std::filesystem::create_directories(std::filesystem::path(config.store_path).parent_path(), failure);
@@ -62,7 +62,7 @@ ExitCode serve(const std::string& config_file) {
         const std::lock_guard lock(mutex);
         if (endpoint) endpoint->stop();
     });
-    Result<std::shared_ptr<store::Store>> store = open_store(config);
+    Result<std::shared_ptr<store::Store>> store = store_of(config);
     if (!store) return fail(store.error());
     if (Result<void> ensured = ensure_map(config, **store); !ensured) return fail(ensured.error());
     node::Children children;

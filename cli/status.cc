@@ -15,7 +15,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr auto kAnswerTimeout = 10s;
+constexpr auto kStatusTimeout = 10s;
 
 /// Any scalar as people read it; what is missing or null is a blank.
 std::string text(const json::object& object, std::string_view name) {
@@ -67,8 +67,8 @@ std::string footer(const json::object& root) {
     return lines;
 }
 
-Result<json::value> ask(node::Sql& sql) {
-    const Result<node::SqlRows> rows = sql.run("SELECT status FROM mosaic.status", Deadline::after(kAnswerTimeout));
+Result<json::value> ask_status(node::Sql& sql) {
+    const Result<node::SqlRows> rows = sql.run("SELECT status FROM mosaic.status", Deadline::after(kStatusTimeout));
     if (!rows) return rows.error();
     boost::system::error_code failure;
     json::value document = json::parse(rows->scalar(), failure);
@@ -145,7 +145,7 @@ ExitCode status(const std::string& cluster, const StatusOptions& options) {
     const bool clear = options.watch_seconds > 0 && isatty(STDOUT_FILENO) != 0;
     while (true) {
         Result<node::Sql> sql = connect_cluster(cluster);
-        const Result<json::value> document = sql ? ask(*sql) : Result<json::value>(sql.error());
+        const Result<json::value> document = sql ? ask_status(*sql) : Result<json::value>(sql.error());
         if (!document && options.watch_seconds <= 0) return fail(document.error());
         if (clear) std::cout << "\033[H\033[2J";
         if (document) {

@@ -116,7 +116,7 @@ Result<void> stop_daemon(const Layout& layout, pid_t daemon) {
     return {};
 }
 
-ExitCode bring_up(const UpOptions& options, const Layout& layout, const Account& account) {
+ExitCode bring_cluster_up(const UpOptions& options, const Layout& layout, const Account& account) {
     if (const std::optional<pid_t> daemon = running_daemon(layout)) return check_running(options, layout, *daemon);
     if (!options.foreground) return start_daemon(options, layout, account);
     Reporter terminal(-1);
@@ -132,7 +132,7 @@ ExitCode up(const UpOptions& options) {
     std::error_code unknown;
     const bool is_new = !std::filesystem::exists(layout.root, unknown);
     if (Result<void> claimed = claim_directory(layout, *account); !claimed) return fail(claimed.error());
-    const ExitCode code = bring_up(options, layout, *account);
+    const ExitCode code = bring_cluster_up(options, layout, *account);
     // A directory in which nothing was decided yet is not left behind.
     if (code != ExitCode::kDone && is_new && look_into(layout) != Holds::kCluster) node::remove_tree(layout.root).has_value();
     if (code != ExitCode::kDone || options.sample.empty() || options.foreground) return code;

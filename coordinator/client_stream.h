@@ -19,6 +19,13 @@ class ClientStream {
         out_.clear();
         if (out_.capacity() > kKeepBytes) out_.shrink_to_fit();
     }
+    /// The same as far as it goes without waiting: true if nothing is left for flush().
+    bool flush_now() {
+        if (out_.empty()) return true;
+        out_.erase(0, stream_.try_write(out_));
+        if (out_.empty() && out_.capacity() > kKeepBytes) out_.shrink_to_fit();
+        return out_.empty();
+    }
     /// Sends `bytes` behind what waits, without copying them where nothing waits.
     Task<> send(std::string_view bytes) {
         if (out_.empty()) {
@@ -27,6 +34,13 @@ class ClientStream {
             out_ += bytes;
             if (out_.size() >= kFlushBytes) co_await flush();
         }
+    }
+    /// The same without waiting: true if nothing of `bytes` is left to send(); what was sent is taken off.
+    bool send_now(std::string_view& bytes) {
+        if (out_.empty()) bytes.remove_prefix(stream_.try_write(bytes));
+        if (bytes.empty() || out_.empty() || out_.size() + bytes.size() >= kFlushBytes) return bytes.empty();
+        out_ += bytes;
+        return true;
     }
     static constexpr std::size_t kFlushBytes = 32768;
 

@@ -82,6 +82,12 @@ void Session::schema_changed() {
     }
 }
 
+/// The hot path: nothing that plans depend on has changed, and refresh_environment() would find nothing to do.
+bool Session::environment_is_current() const {
+    return !own_tables_ && !identity_stale_ && !transaction_.changed_catalog && environment_catalog_ != 0 &&
+           environment_catalog_ == database_->version();
+}
+
 Task<> Session::refresh_environment() {
     if (own_tables_ && !(transaction_.open() && transaction_.changed_catalog)) {
         co_await read_own_schema();

@@ -6,14 +6,6 @@ namespace pgmosaic::coordinator {
 
 namespace {
 
-std::vector<ShardId> others(const Session& session, Core& core) {
-    std::vector<ShardId> shards;
-    for (ShardId shard : core.map()->shard_ids()) {
-        if (shard != session.home()) shards.push_back(shard);
-    }
-    return shards;
-}
-
 /// Home judges the statement and gives the answer; its notices pass, its tag is kept until all shards have agreed.
 Task<std::string> run_on_home(Session& session, std::string_view sql) {
     Participant* participant = co_await session.use_shard(session.home(), true);
@@ -32,7 +24,7 @@ Task<std::string> run_on_home(Session& session, std::string_view sql) {
 Task<std::string> run_one_by_one(Session& session, const std::string& sql) {
     const std::string tag = co_await run_on_home(session, sql);
     session.release_statement_leases();
-    for (ShardId shard : others(session, session.core())) {
+    for (ShardId shard : session.other_shards()) {
         std::optional<Error> failure;
         try {
             const std::vector<ShardId> one(1, shard);
@@ -71,7 +63,7 @@ Task<> execute_broadcast(Session& session, const Request& request) {
         } else {
             own = session.ensure_transaction();
             tag = co_await run_on_home(session, sql);
-            co_await run_on_shards(session, others(session, session.core()), sql, true);
+            co_await run_on_shards(session, session.other_shards(), sql, true);
         }
     } catch (const backend::ConnectionLost&) {
         session.on_connection_lost(!session.transaction().open(), false);

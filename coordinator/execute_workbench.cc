@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "coordinator/execute.h"
+#include "coordinator/internal/copy_encode.h"
 #include "coordinator/internal/workbench_cache.h"
 #include "coordinator/internal/workbench_pull.h"
 
@@ -14,8 +15,6 @@ namespace {
 
 constexpr std::size_t kFrameBytes = 49152;
 constexpr std::uint64_t kAnalyzeRows = 10000;
-constexpr std::string_view kBinaryHead{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
-constexpr Oid kFirstUserOid = 16384;
 
 /// Settings that have no meaning on the workbench: other roles, other tablespaces, other rights.
 bool stays_behind(const std::string& name) {

@@ -58,7 +58,7 @@ PreparedPointer Session::find_prepared(std::string_view name) const {
 /// Takes its turn behind what the server still owes.
 void Session::local_answer(std::string bytes) {
     if (relay_.idle()) client_.out() += bytes;
-    else relay_.expect({.kind = Expect::Kind::kLocal, .bytes = std::move(bytes)});
+    else relay_.answer_in_turn(std::move(bytes));
 }
 
 Task<> Session::on_parse(std::string_view body) {
@@ -93,7 +93,7 @@ Task<> Session::on_parse(std::string_view body) {
         // PostgreSQL judges names and types at Parse, so we ask it, once per text, unless the message goes to it anyway.
         if (planned.plan == PlanKind::kRefuse) throw PgError(*planned.refusal);
         if (wants_description(planned) && !(planned.plan == PlanKind::kRoute && !statement->named && !parameters_are_keys(planned))) {
-            if (!core_knows(*statement)) co_await drain();
+            co_await drain();
             statement->description = co_await describe(statement->sql, statement->types);
         }
     }
@@ -117,7 +117,17 @@ bool Session::wants_description(const planner::Statement& statement) const {
     }
 }
 
-bool Session::core_knows(const PreparedStatement& statement) const { return statement.description != nullptr; }
+/// The plan of the statement still holds, and what Bind needs to know of its parameters is known.
+bool Session::ready_to_bind(const PreparedStatement& prepared) const {
+    if (!environment_is_current() || !prepared.planned.text || prepared.environment != environment_.fingerprint) return false;
+    const auto& statements = prepared.planned.text->statements;
+    return statements.empty() || !needs_description(prepared, statements.front());
+}
+
+/// The types of parameters decide how keys are hashed, and named statements are checked against them.
+bool Session::needs_description(const PreparedStatement& prepared, const planner::Statement& statement) const {
+    return prepared.description == nullptr && wants_description(statement) && (prepared.named || parameters_are_keys(statement));
+}
 
 /// Plans the text again if the schema or the session's search path has changed since.
 Task<> Session::replan(PreparedStatement& statement) {
@@ -133,47 +143,55 @@ Task<> Session::replan(PreparedStatement& statement) {
 
 Task<> Session::on_bind(std::string_view body) {
     Portal portal;
-    portal.bind_body = body;
-    wire::read_bind(portal.bind_body, portal.bind);
+    portal.bind_body.assign(body.begin(), body.end());
+    wire::read_bind({portal.bind_body.data(), portal.bind_body.size()}, portal.bind);
     portal.statement = find_prepared(portal.bind.statement);
     const std::string name(portal.bind.portal);
     if (!name.empty() && portals_.contains(name)) {
         throw PgError(Error{.code = sqlstate::kDuplicateCursor, .message = "cursor \"" + name + "\" already exists"});
     }
     PreparedStatement& prepared = *portal.statement;
-    co_await replan(prepared);
-    const auto& statements = prepared.planned.text->statements;
-    if (!statements.empty()) {
-        const planner::Statement& statement = statements.front();
-        check_statement_in_pipeline(statement);
-        if (prepared.description == nullptr && wants_description(statement) && (prepared.named || parameters_are_keys(statement))) {
-            co_await drain();
-            prepared.description = co_await describe(prepared.sql, prepared.types);
-        }
-        check_parameter_count(prepared, portal.bind);
-        std::optional<ShardId> shard;
-        const Request request{statement, prepared.sql, prepared.planned.literals, &portal.bind, &prepared};
-        if (statement.plan == PlanKind::kRoute && statement.admin_views.empty() && !statement.pins) {
-            effective(statement, request, shard);
-        }
-        if (shard) {
-            Participant* participant = co_await pipeline_to(*shard, statement.writes);
-            if (statement.runs_user_code) participant->connection().dirty = true;
-            relay_.error_context = shard_context(statement, *shard);
-            put_parse(*participant, prepared);
-            put_bind(*participant, name, portal);
-            portal.shard = shard;
-        }
-    }
-    if (!portal.shard) {
+    if (!ready_to_bind(prepared)) co_await prepare_to_bind(prepared);
+    portal.shard = shard_of_bind(portal);
+    if (portal.shard) {
+        const planner::Statement& statement = prepared.planned.text->statements.front();
+        Participant* participant = try_pipeline_to(*portal.shard, statement.writes);
+        if (participant == nullptr) participant = co_await pipeline_to(*portal.shard, statement.writes);
+        if (statement.runs_user_code) participant->connection().dirty = true;
+        relay_.error_context = shard_context(statement, *portal.shard);
+        put_parse(*participant, prepared);
+        put_bind(*participant, name, portal);
+    } else {
         std::string complete;
         wire::write_empty(complete, '2');
         local_answer(std::move(complete));
     }
-    portal.bind.portal = {};
-    auto& kept = portals_[name] = std::move(portal);
-    // The views in `bind` point into bind_body, which has moved.
-    wire::read_bind(kept.bind_body, kept.bind);
+    portals_[name] = std::move(portal);
+}
+
+Task<> Session::prepare_to_bind(PreparedStatement& prepared) {
+    co_await replan(prepared);
+    if (prepared.planned.text->statements.empty()) co_return;
+    const planner::Statement& statement = prepared.planned.text->statements.front();
+    check_statement_in_pipeline(statement);
+    if (!needs_description(prepared, statement)) co_return;
+    co_await drain();
+    prepared.description = co_await describe(prepared.sql, prepared.types);
+}
+
+/// The one shard that runs the portal; nullopt: several do, or it is ours.
+std::optional<ShardId> Session::shard_of_bind(const Portal& portal) {
+    const PreparedStatement& prepared = *portal.statement;
+    if (prepared.planned.text->statements.empty()) return std::nullopt;
+    const planner::Statement& statement = prepared.planned.text->statements.front();
+    check_statement_in_pipeline(statement);
+    check_parameter_count(prepared, portal.bind);
+    std::optional<ShardId> shard;
+    const Request request{statement, prepared.sql, prepared.planned.literals, &portal.bind, &prepared};
+    if (statement.plan == PlanKind::kRoute && statement.admin_views.empty() && !statement.pins) {
+        effective(statement, request, shard);
+    }
+    return shard;
 }
 
 void Session::check_parameter_count(const PreparedStatement& prepared, const wire::Bind& bind) const {
@@ -192,19 +210,34 @@ void Session::check_statement_in_pipeline(const planner::Statement& statement) c
 /// The server session that the messages of this pipeline go to. Another one than before: what has run becomes the first part
 /// of one transaction over both.
 Task<Participant*> Session::pipeline_to(ShardId shard, bool writes) {
-    if (pipeline_ != nullptr && pipeline_shard_ == shard) {
-        pipeline_->wrote = pipeline_->wrote || writes;
-        co_return pipeline_;
-    }
-    if (pipeline_ != nullptr) co_await leave_pipeline();
+    if (pipeline_ != nullptr && pipeline_shard_ != shard) co_await leave_pipeline();
     if (skip_until_sync_) throw StatementFailed{};
-    pipeline_ = co_await use_shard(shard, writes);
+    Participant* participant = try_pipeline_to(shard, writes);
+    if (participant != nullptr) co_return participant;
+    participant = co_await use_shard(shard, writes);
+    begin_pipeline(*participant, shard);
+    co_return participant;
+}
+
+/// The same where nothing has to be waited for; else null, and nothing has happened.
+Participant* Session::try_pipeline_to(ShardId shard, bool writes) {
+    if (pipeline_ != nullptr) {
+        if (pipeline_shard_ != shard) return nullptr;
+        pipeline_->wrote = pipeline_->wrote || writes;
+        return pipeline_;
+    }
+    Participant* participant = skip_until_sync_ ? nullptr : try_use_shard(shard, writes);
+    if (participant != nullptr) begin_pipeline(*participant, shard);
+    return participant;
+}
+
+void Session::begin_pipeline(Participant& participant, ShardId shard) {
+    pipeline_ = &participant;
     pipeline_shard_ = shard;
     // Simple queries in between end the server's unnamed statement: it is parsed again in each pipeline.
-    pipeline_->connection().unnamed_statement = 0;
+    participant.connection().unnamed_statement = 0;
     relay_.reset();
-    for (; pipeline_->ready_to_skip > 0; --pipeline_->ready_to_skip) relay_.expect({.forward = false});
-    co_return pipeline_;
+    for (; participant.ready_to_skip > 0; --participant.ready_to_skip) relay_.expect({.forward = false});
 }
 
 /// Statements that ran outside of a block get one around them after the fact: BEGIN within a pipeline takes what came
@@ -288,7 +321,7 @@ Task<> Session::on_describe(std::string_view body) {
     reader.expect_end();
     if (what != 'P' && what != 'S') throw PgError(bad_subtype("DESCRIBE", what));
     if (what == 'P') {
-        co_await describe_portal(name);
+        if (!describe_on_server(name)) co_await describe_portal(name);
         co_return;
     }
     const PreparedPointer statement = find_prepared(name);
@@ -308,17 +341,20 @@ Task<> Session::on_describe(std::string_view body) {
     local_answer(std::move(out));
 }
 
-Task<> Session::describe_portal(const std::string& name) {
+/// Describe of a portal that lives on the server session of this pipeline.
+bool Session::describe_on_server(const std::string& name) {
     const auto found = portals_.find(name);
     if (found == portals_.end()) {
         throw PgError(Error{.code = sqlstate::kInvalidCursorName, .message = "portal \"" + name + "\" does not exist"});
     }
-    Portal& portal = found->second;
-    if (portal.shard && pipeline_ != nullptr && pipeline_shard_ == portal.shard) {
-        wire::write_describe(pipeline_->connection().out(), 'P', name);
-        relay_.expect({.kind = Expect::Kind::kDescribe});
-        co_return;
-    }
+    if (!found->second.shard || pipeline_ == nullptr || pipeline_shard_ != found->second.shard) return false;
+    wire::write_describe(pipeline_->connection().out(), 'P', name);
+    relay_.expect({.kind = Expect::Kind::kDescribe});
+    return true;
+}
+
+Task<> Session::describe_portal(const std::string& name) {
+    Portal& portal = portals_.at(name);
     PreparedStatement& statement = *portal.statement;
     if (!statement.description) {
         co_await drain();
@@ -337,7 +373,6 @@ Task<std::shared_ptr<const Description>> Session::describe_any(const PreparedSta
         const planner::Statement& statement = statements.front();
         if (statement.plan == PlanKind::kAdmin) co_return admin_description(statement);
         if (!statement.admin_views.empty()) {
-            const std::vector<planner::Literal> none;
             const Request request{statement, prepared.sql, prepared.planned.literals};
             co_return co_await describe(co_await admin_view_sql(*this, request), prepared.types);
         }
@@ -369,7 +404,8 @@ Task<> Session::on_execute(std::string_view body) {
     }
     Portal& portal = found->second;
     if (portal.shard) {
-        Participant* participant = co_await pipeline_to(*portal.shard, false);
+        Participant* participant = try_pipeline_to(*portal.shard, false);
+        if (participant == nullptr) participant = co_await pipeline_to(*portal.shard, false);
         wire::write_execute(participant->connection().out(), name, rows_max);
         relay_.expect({.kind = Expect::Kind::kExecute});
         pipeline_executed_ = true;
@@ -509,7 +545,5 @@ Task<> Session::on_sync_pipeline(bool ends) {
         portals_.erase("");
     }
 }
-
-Task<> Session::on_input_exhausted() { co_return; }
 
 }  // namespace pgmosaic::coordinator

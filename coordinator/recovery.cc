@@ -12,7 +12,7 @@ namespace pgmosaic::coordinator {
 
 namespace {
 
-constexpr Clock::duration kPause = 1s;
+constexpr Clock::duration kPassInterval = 1s;
 
 /// Decisions that all participants have carried out, waiting to be deleted together. Serves several cores.
 struct Forgotten {
@@ -90,7 +90,7 @@ Task<> Recovery::run() {
         } catch (const PgError& error) {
             spdlog::info("recovery waits {}", log_field("error", error.error().message));
         }
-        asio::steady_timer timer(co_await asio::this_coro::executor, kPause);
+        asio::steady_timer timer(co_await asio::this_coro::executor, kPassInterval);
         co_await timer.async_wait(asio::use_awaitable);
     }
 }

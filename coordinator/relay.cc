@@ -11,21 +11,40 @@ bool may_pass_in_pieces(char type) { return type == 'D' || type == 'd'; }
 
 }  // namespace
 
-void Relay::finish_front() { queue_.pop_front(); }
+void Relay::finish_front() {
+    if (++front_ < queue_.size()) return;
+    queue_.clear();  // keeps its memory
+    front_ = 0;
+}
+
+void Relay::clear() {
+    queue_.clear();
+    local_.clear();
+    front_ = row_left_ = 0;
+}
+
+void Relay::answer_in_turn(std::string bytes) {
+    local_.push_back(std::move(bytes));
+    queue_.push_back({.kind = Expect::Kind::kLocal});
+}
 
 void Relay::pass_local(ClientStream& client) {
-    while (!queue_.empty() && queue_.front().kind == Expect::Kind::kLocal) {
-        client.out() += queue_.front().bytes;
-        queue_.pop_front();
+    while (!idle() && front().kind == Expect::Kind::kLocal) {
+        client.out() += local_.front();
+        local_.pop_front();
+        finish_front();
     }
 }
 
 Relay::Verdict Relay::on_error(const wire::Frame& frame, ClientStream& client) {
     failed_ = true;
     error_ = wire::read_error(frame.body);
-    const bool forward = queue_.front().forward || queue_.front().kind != Expect::Kind::kQuery;
-    if (queue_.front().kind != Expect::Kind::kQuery) {
-        while (!queue_.empty() && queue_.front().kind != Expect::Kind::kSync) queue_.pop_front();
+    const bool forward = front().forward || front().kind != Expect::Kind::kQuery;
+    if (front().kind != Expect::Kind::kQuery) {
+        while (!idle() && front().kind != Expect::Kind::kSync) {
+            if (front().kind == Expect::Kind::kLocal) local_.pop_front();
+            finish_front();
+        }
     }
     if (!forward) {
         prelude_failed_ = true;
@@ -37,39 +56,39 @@ Relay::Verdict Relay::on_error(const wire::Frame& frame, ClientStream& client) {
 }
 
 Relay::Verdict Relay::judge(const wire::Frame& frame, ClientStream& client) {
-    Expect& front = queue_.front();
-    const Verdict verdict = front.forward ? Verdict::kForward : Verdict::kSwallow;
+    const Expect expected = front();
+    const Verdict verdict = expected.forward ? Verdict::kForward : Verdict::kSwallow;
     switch (frame.type) {
         case 'E':
             return on_error(frame, client);
         case 'Z': {
-            const bool forward = front.forward_ready;
-            if (front.kind == Expect::Kind::kQuery || front.kind == Expect::Kind::kSync) finish_front();
+            const bool forward = expected.forward_ready;
+            if (expected.kind == Expect::Kind::kQuery || expected.kind == Expect::Kind::kSync) finish_front();
             return forward ? Verdict::kForward : Verdict::kSwallow;
         }
         case '1':
-            if (front.kind == Expect::Kind::kParse) finish_front();
+            if (expected.kind == Expect::Kind::kParse) finish_front();
             return verdict;
         case '2':
-            if (front.kind == Expect::Kind::kBind) finish_front();
+            if (expected.kind == Expect::Kind::kBind) finish_front();
             return verdict;
         case '3':
-            if (front.kind == Expect::Kind::kClose) finish_front();
+            if (expected.kind == Expect::Kind::kClose) finish_front();
             return verdict;
         case 'n':
         case 'T':
-            if (front.kind == Expect::Kind::kDescribe) finish_front();
+            if (expected.kind == Expect::Kind::kDescribe) finish_front();
             return verdict;
         case 'C':
             if (keep_tags) tag_ = wire::Reader(frame.body).cstring();
-            if (front.swallow_complete) {
-                if (front.kind == Expect::Kind::kExecute) finish_front();
+            if (expected.swallow_complete) {
+                if (expected.kind == Expect::Kind::kExecute) finish_front();
                 return Verdict::kSwallow;
             }
             [[fallthrough]];
         case 'I':
         case 's':
-            if (front.kind == Expect::Kind::kExecute) finish_front();
+            if (expected.kind == Expect::Kind::kExecute) finish_front();
             return verdict;
         case 'A':
             return Verdict::kForward;
@@ -78,76 +97,76 @@ Relay::Verdict Relay::judge(const wire::Frame& frame, ClientStream& client) {
     }
 }
 
+/// A whole row, or the part of one that is there: by far the commonest message, and nothing to note.
+void Relay::take_row(std::string_view data, std::size_t bytes, Look& look, ClientStream& client) {
+    const std::size_t there = std::min(bytes, data.size() - look.end);
+    if (row_left_ == 0) row_forward_ = front().forward;
+    row_left_ = bytes - there;
+    if (!row_forward_ && look.end > look.run) client.out() += data.substr(look.run, look.end - look.run);
+    look.end += there;
+    if (!row_forward_) look.run = look.end;
+}
+
+void Relay::take_message(std::string_view data, std::size_t bytes, Look& look, backend::Connection& connection,
+                         ClientStream& client) {
+    const std::string_view whole = data.substr(look.end, bytes);
+    const wire::Frame frame{whole[0], whole.substr(wire::kHeaderBytes), whole};
+    connection.note(frame);
+    const auto pass_run = [&] {
+        if (look.end > look.run) client.out() += data.substr(look.run, look.end - look.run);
+        look.run = look.end;
+    };
+    // Rewriting or swallowing breaks the run: what came before goes first.
+    if (frame.type == 'E') pass_run();
+    const bool swallow = judge(frame, client) == Verdict::kSwallow;
+    if (swallow) pass_run();
+    look.end += bytes;
+    if (swallow) look.run = look.end;
+    look.hold = connection.unreplicated_notice && on_unreplicated;
+}
+
+Relay::Look Relay::look(std::string_view data, backend::Connection& connection, ClientStream& client) {
+    Look look;
+    while (look.end < data.size() && !idle() && !look.hold) {
+        if (row_left_ > 0) {
+            take_row(data, row_left_, look, client);
+            continue;
+        }
+        if (front().kind == Expect::Kind::kLocal) break;
+        const std::string_view rest = data.substr(look.end);
+        const std::size_t bytes = wire::frame_bytes(rest);
+        if (bytes == 0) break;
+        if (may_pass_in_pieces(rest[0])) {
+            take_row(data, bytes, look, client);
+        } else if (rest.size() < bytes) {
+            look.want = bytes - rest.size();
+            break;
+        } else {
+            take_message(data, bytes, look, connection, client);
+        }
+    }
+    return look;
+}
+
+Task<> Relay::forward(std::string_view bytes, ClientStream& client) {
+    sent_ = true;
+    // The end of an answer is sent by whoever ends the message, together with what else there is.
+    const bool small = bytes.size() < ClientStream::kFlushBytes;
+    if (idle() && small && !client.out().empty()) client.out() += bytes;
+    else if (!client.send_now(bytes)) co_await client.send(bytes);
+}
+
 Task<> Relay::drain(backend::Connection& connection, ClientStream& client) {
-    if (!connection.out().empty()) co_await connection.write();
+    if (!connection.write_now()) co_await connection.write();
     backend::Buffer& input = connection.stream().input();
-    std::size_t piece_left = 0;  // of a row that passes in pieces
-    bool piece_forward = false;
     while (true) {
-        if (piece_left == 0) pass_local(client);
-        if (queue_.empty()) break;
+        if (row_left_ == 0) pass_local(client);
+        if (idle()) break;
         const std::string_view data = input.unread();
-        std::size_t position = 0;
-        std::size_t run = 0;  // [run, position) is to be forwarded and has not been
-        std::size_t want = 0;
-        bool hold = false;
-        while (position < data.size() && !queue_.empty()) {
-            if (piece_left > 0) {
-                const std::size_t part = std::min(piece_left, data.size() - position);
-                if (!piece_forward) run = position + part;
-                position += part;
-                piece_left -= part;
-                continue;
-            }
-            if (queue_.front().kind == Expect::Kind::kLocal) break;
-            const std::string_view rest = data.substr(position);
-            const std::size_t bytes = wire::frame_bytes(rest);
-            if (bytes == 0) break;
-            if (rest.size() < bytes && may_pass_in_pieces(rest[0])) {
-                piece_left = bytes;
-                piece_forward = queue_.front().forward;
-                continue;
-            }
-            if (rest.size() < bytes) {
-                want = bytes - rest.size();
-                break;
-            }
-            if (rest[0] == 'D' || rest[0] == 'd') {  // by far the commonest, and nothing to note
-                if (!queue_.front().forward) {
-                    if (position > run) client.out() += data.substr(run, position - run);
-                    run = position + bytes;
-                }
-                position += bytes;
-                continue;
-            }
-            const wire::Frame frame{rest[0], rest.substr(wire::kHeaderBytes, bytes - wire::kHeaderBytes), rest.substr(0, bytes)};
-            connection.note(frame);
-            // Swallowing or rewriting breaks the run: what came before goes first.
-            if (frame.type == 'E' && position > run) {
-                client.out() += data.substr(run, position - run);
-                run = position;
-            }
-            if (judge(frame, client) == Verdict::kSwallow) {
-                if (position > run) client.out() += data.substr(run, position - run);
-                run = position + bytes;
-            }
-            position += bytes;
-            if (connection.unreplicated_notice && on_unreplicated) {
-                hold = true;
-                break;
-            }
-        }
-        if (position > run) {
-            sent_ = true;
-            // The last piece of an answer is kept until all of it is there only if it is small anyway.
-            if (queue_.empty() && position - run < ClientStream::kFlushBytes && !client.out().empty()) {
-                client.out() += data.substr(run, position - run);
-            } else {
-                co_await client.send(data.substr(run, position - run));
-            }
-        }
-        input.consume(position);
-        if (hold) {
+        const Look look = this->look(data, connection, client);
+        if (look.end > look.run) co_await forward(data.substr(look.run, look.end - look.run), client);
+        input.consume(look.end);
+        if (look.hold) {
             connection.unreplicated_notice = false;
             co_await on_unreplicated();
             continue;
@@ -156,12 +175,9 @@ Task<> Relay::drain(backend::Connection& connection, ClientStream& client) {
             sent_ = true;
             co_await client.flush();
         }
-        if (queue_.empty()) break;
-        if (queue_.front().kind == Expect::Kind::kLocal) continue;
-        if (input.empty() || want > 0 || wire::frame_bytes(input.unread()) == 0 ||
-            input.unread().size() < wire::frame_bytes(input.unread())) {
-            co_await connection.fill(want);
-        }
+        if (idle()) break;
+        if (row_left_ == 0 && front().kind == Expect::Kind::kLocal) continue;
+        co_await connection.fill(look.want);
     }
     if (!client.out().empty()) sent_ = true;
 }

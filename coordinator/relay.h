@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "backend/connection.h"
 #include "coordinator/client_stream.h"
@@ -16,13 +17,12 @@ struct Expect {
         kParse, kBind, kDescribe, kExecute, kClose,
         kSync,   ///< up to ReadyForQuery; after an error the server skips to it
         kQuery,  ///< a simple query: everything up to ReadyForQuery
-        kLocal,  ///< nothing from the server: `bytes` take their turn
+        kLocal,  ///< nothing from the server: an answer of our own takes its turn (see Relay::answer_in_turn)
     };
     Kind kind = Kind::kQuery;
     bool forward = true;
     bool forward_ready = false;  ///< kSync, kQuery: ReadyForQuery goes to the client, too
     bool swallow_complete = false;  ///< the command tag stays with us (see Relay::tag)
-    std::string bytes{};
 };
 
 /// Passes a server's answers to the client, byte by byte where nothing needs to be changed.
@@ -32,9 +32,11 @@ struct Expect {
 /// Bound   one message that is not a row at a time; rows pass through a buffer of 64 KiB
 class Relay {
    public:
-    void expect(Expect expected) { queue_.push_back(std::move(expected)); }
-    bool idle() const { return queue_.empty(); }
-    void clear() { queue_.clear(); }
+    void expect(Expect expected) { queue_.push_back(expected); }
+    /// An answer of our own goes to the client when the server has answered what it owes by now.
+    void answer_in_turn(std::string bytes);
+    bool idle() const { return front_ == queue_.size(); }
+    void clear();
 
     /// Sends what waits in the connection and passes answers on until nothing is owed.
     Task<> drain(backend::Connection& connection, ClientStream& client);
@@ -60,12 +62,29 @@ class Relay {
 
    private:
     enum class Verdict : std::uint8_t { kForward, kSwallow };
+    /// What one look into the server's buffer came to.
+    struct Look {
+        std::size_t end = 0;   ///< looked at up to here
+        std::size_t run = 0;   ///< [run, end) is to be forwarded and has not been
+        std::size_t want = 0;  ///< so much is missing of the message at the end
+        bool hold = false;     ///< on_unreplicated comes before anything else
+    };
+    Look look(std::string_view data, backend::Connection& connection, ClientStream& client);
+    void take_row(std::string_view data, std::size_t bytes, Look& look, ClientStream& client);
+    void take_message(std::string_view data, std::size_t bytes, Look& look, backend::Connection& connection,
+                      ClientStream& client);
     Verdict judge(const wire::Frame& frame, ClientStream& client);
     Verdict on_error(const wire::Frame& frame, ClientStream& client);
+    Task<> forward(std::string_view bytes, ClientStream& client);
+    Expect& front() { return queue_[front_]; }
     void finish_front();
     void pass_local(ClientStream& client);
 
-    std::deque<Expect> queue_;
+    std::vector<Expect> queue_;  ///< from front_ on
+    std::size_t front_ = 0;
+    std::deque<std::string> local_;  ///< one for each kLocal in the queue
+    std::size_t row_left_ = 0;       ///< of a row that passes in pieces
+    bool row_forward_ = false;
     bool failed_ = false;
     bool sent_ = false;
     bool prelude_failed_ = false;

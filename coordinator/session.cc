@@ -80,8 +80,7 @@ Task<> Session::serve() {
         }
         const std::size_t whole = wire::frame_bytes(unread);
         const std::size_t want = whole > unread.size() ? whole - unread.size() : 0;
-        co_await on_input_exhausted();
-        co_await client_.flush();
+        if (!client_.flush_now()) co_await client_.flush();
         busy_ = pipeline_ != nullptr;
         if (stopping_ && !transaction_.open() && input.empty()) {
             fatal(Error{.code = sqlstate::kAdminShutdown,
@@ -121,7 +120,8 @@ Task<> Session::handle(const wire::Frame& frame) {
     const char type = frame.type;
     try {
         // What is planned or bound from here to ReadyForQuery is counted: see admin/placement_gate.h.
-        if (type == 'Q' || type == 'P' || type == 'B' || type == 'E') co_await enter_gate(*this);
+        const bool plans = type == 'Q' || type == 'P' || type == 'B' || type == 'E';
+        if (plans && !try_enter_gate(*this)) co_await enter_gate(*this);
         switch (frame.type) {
             case 'Q': {
                 wire::Reader reader(frame.body);
@@ -227,6 +227,12 @@ void Session::fatal(Error error) {
     error.severity = "FATAL";
     wire::write_error(client_.out(), error);
     terminated_ = true;
+}
+
+std::vector<ShardId> Session::other_shards() const {
+    std::vector<ShardId> shards = core_.map()->shard_ids();
+    std::erase(shards, home());
+    return shards;
 }
 
 std::string_view Session::state() const {

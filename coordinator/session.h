@@ -37,7 +37,7 @@ using PreparedPointer = std::shared_ptr<PreparedStatement>;  ///< a portal may o
 /// A statement with its parameters, ready to run.
 struct Portal {
     PreparedPointer statement;
-    std::string bind_body;  ///< owns what `bind` points into
+    std::vector<char> bind_body;  ///< owns what `bind` points into, also when it has moved
     wire::Bind bind;
     std::optional<ShardId> shard;  ///< it lives on this server session; else it is ours
     std::string rows;              ///< DataRow frames made and not yet fetched
@@ -110,11 +110,15 @@ class Session {
     Transaction& transaction() { return transaction_; }
     const planner::Environment& environment() const { return environment_; }
     ShardId home() const { return core_.map()->home(); }
+    /// All shards but the home shard.
+    std::vector<ShardId> other_shards() const;
     const std::string& shard_name(ShardId shard) const { return core_.map()->shard(shard).name; }
 
     /// A server session for one statement: the transaction's own, or one that is leased for this statement. Settings,
     /// BEGIN and savepoints wait in its output; the answers to skip are counted in `ready_to_skip`.
     Task<Participant*> use_shard(ShardId shard, bool writes);
+    /// The same where nothing has to be waited for; else null, and nothing has happened.
+    Participant* try_use_shard(ShardId shard, bool writes);
     /// The same for several shards; connections are leased in the order of shards.
     Task<std::vector<Participant*>> use_shards(const std::vector<ShardId>& shards, bool writes);
     /// The session keeps this shard's server session to its end: it has state that cannot move.
@@ -192,7 +196,6 @@ class Session {
     Task<> handle(const wire::Frame& frame);
     void check_length(std::string_view header) const;
     Task<> on_statement_error(bool fatal);
-    Task<> on_input_exhausted();
     Task<bool> drain_quietly();
     Task<> end_pipeline_quietly();
     void ready();
@@ -242,6 +245,7 @@ class Session {
     Task<> refresh_identity();
     Task<> read_own_schema();
     bool environment_changed_since(std::uint64_t catalog_version) const;
+    bool environment_is_current() const;
 
     // commit.cc
     Task<> commit_one(Participant& writer);
@@ -261,15 +265,21 @@ class Session {
     Task<> drain();
     Task<> replan(PreparedStatement& statement);
     Task<Participant*> pipeline_to(ShardId shard, bool writes);
+    Participant* try_pipeline_to(ShardId shard, bool writes);
+    void begin_pipeline(Participant& participant, ShardId shard);
+    bool ready_to_bind(const PreparedStatement& prepared) const;
+    bool needs_description(const PreparedStatement& prepared, const planner::Statement& statement) const;
+    Task<> prepare_to_bind(PreparedStatement& prepared);
+    std::optional<ShardId> shard_of_bind(const Portal& portal);
     Task<> leave_pipeline();
     void local_answer(std::string bytes);
     void put_parse(Participant& participant, const PreparedStatement& statement);
     void put_bind(Participant& participant, const std::string& name, const Portal& portal);
     void forget_server_statements(backend::Connection& connection);
     bool wants_description(const planner::Statement& statement) const;
-    bool core_knows(const PreparedStatement& statement) const;
     void check_parameter_count(const PreparedStatement& prepared, const wire::Bind& bind) const;
     void check_statement_in_pipeline(const planner::Statement& statement) const;
+    bool describe_on_server(const std::string& name);
     Task<> describe_portal(const std::string& name);
     Task<std::shared_ptr<const Description>> describe_any(const PreparedStatement& statement);
     Task<> execute_own(Portal& portal, std::int32_t rows_max);

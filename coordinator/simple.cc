@@ -7,7 +7,7 @@ Task<> Session::simple_query(std::string_view sql) {
     if (pipeline_ != nullptr) co_await on_sync_pipeline(false);
     skip_until_sync_ = false;
     unnamed_.reset();
-    co_await refresh_environment();
+    if (!environment_is_current()) co_await refresh_environment();
     core_.planner(database_name_).plan(sql, environment_, planned_);
     // The plan is shared and the literals are this session's: both outlive what runs below.
     const std::shared_ptr<const planner::PlannedText> text = planned_.text;

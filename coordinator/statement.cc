@@ -225,7 +225,8 @@ Task<> Session::run_route(const Request& request, ShardId shard) {
     const bool repeatable = !statement.writes && !transaction_.open();
     const Deadline deadline = Deadline::after(core_.cluster().options().wait_timeout);
     while (true) {
-        Participant* participant = co_await use_shard(shard, statement.writes);
+        Participant* participant = try_use_shard(shard, statement.writes);
+        if (participant == nullptr) participant = co_await use_shard(shard, statement.writes);
         try {
             co_await send_and_relay(request, *participant, shard, sql);
             break;
@@ -316,22 +317,37 @@ Task<backend::Lease> Session::lease(ShardId shard) {
     co_return std::move(lease);
 }
 
-Task<Participant*> Session::use_shard(ShardId shard, bool writes) {
+Participant* Session::try_use_shard(ShardId shard, bool writes) {
     Participant* participant = nullptr;
     if (transaction_.open()) {
         participant = transaction_.find(shard);
-        if (participant == nullptr) {
-            if (transaction_.serializable() && !transaction_.participants().empty()) {
-                throw PgError(refusal("a SERIALIZABLE transaction cannot span several shards",
-                                      "The isolation level cannot be kept across servers.",
-                                      "Use REPEATABLE READ, or keep to one key."));
-            }
-            participant = co_await join(shard);
-        }
+        if (participant == nullptr) return nullptr;
         participant->wrote = participant->wrote || writes;
     } else {
         const auto found = statement_leases_.find(shard);
-        if (found != statement_leases_.end()) co_return &found->second;
+        if (found != statement_leases_.end()) return &found->second;
+        if (!pinned_.empty()) return nullptr;
+        backend::Lease lease = core_.pool().try_acquire(shard, database_name_, user_);
+        if (!lease) return nullptr;
+        participant = &statement_leases_[shard];
+        participant->lease = std::move(lease);
+    }
+    put_prelude(*participant);
+    return participant;
+}
+
+Task<Participant*> Session::use_shard(ShardId shard, bool writes) {
+    Participant* participant = try_use_shard(shard, writes);
+    if (participant != nullptr) co_return participant;
+    if (transaction_.open()) {
+        if (transaction_.serializable() && !transaction_.participants().empty()) {
+            throw PgError(refusal("a SERIALIZABLE transaction cannot span several shards",
+                                  "The isolation level cannot be kept across servers.",
+                                  "Use REPEATABLE READ, or keep to one key."));
+        }
+        participant = co_await join(shard);
+        participant->wrote = writes;
+    } else {
         const auto pinned = pinned_.find(shard);
         backend::Lease fresh;
         if (pinned == pinned_.end()) fresh = co_await lease(shard);

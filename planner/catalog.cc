@@ -15,7 +15,7 @@ namespace json = boost::json;
 
 std::string text(const json::value& value) { return value.is_null() ? std::string() : std::string(value.as_string()); }
 
-std::string lower(std::string name) {
+std::string lower_case(std::string name) {
     for (char& c : name) {
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
     }
@@ -156,7 +156,7 @@ Result<std::shared_ptr<const Catalog>> Catalog::from_json(std::string_view docum
                     function.source = text(from.at(5));
                 }
                 std::vector<Function>& overloads = catalog->functions_[function.name];
-                if (overloads.empty()) catalog->function_names_[lower(function.name)].push_back(function.name);
+                if (overloads.empty()) catalog->function_names_[lower_case(function.name)].push_back(function.name);
                 overloads.push_back(std::move(function));
             }
         }
@@ -171,7 +171,7 @@ Result<std::shared_ptr<const Catalog>> Catalog::from_json(std::string_view docum
 
 void Catalog::add(Table table) {
     by_name_[table.name].push_back(tables_.size());
-    by_lower_name_[lower(table.name)].push_back(tables_.size());
+    by_lower_name_[lower_case(table.name)].push_back(tables_.size());
     by_oid_[table.oid] = tables_.size();
     tables_.push_back(std::move(table));
 }
@@ -266,17 +266,17 @@ const Table* Catalog::find_table(Oid oid) const {
     return found == by_oid_.end() ? nullptr : &tables_[found->second];
 }
 
-std::vector<const Table*> Catalog::tables_called(const std::string& lower) const {
+std::vector<const Table*> Catalog::tables_called(const std::string& lower_case) const {
     std::vector<const Table*> result;
-    const auto found = by_lower_name_.find(lower);
+    const auto found = by_lower_name_.find(lower_case);
     if (found == by_lower_name_.end()) return result;
     for (std::size_t index : found->second) result.push_back(&tables_[index]);
     return result;
 }
 
-Reach Catalog::reach_of_functions_called(const std::string& lower) const {
+Reach Catalog::reach_of_functions_called(const std::string& lower_case) const {
     Reach reach = Reach::kNone;
-    const auto found = function_names_.find(lower);
+    const auto found = function_names_.find(lower_case);
     if (found == function_names_.end()) return reach;
     for (const std::string& name : found->second) {
         for (const Function& function : functions_.at(name)) reach = std::max(reach, function.reach);

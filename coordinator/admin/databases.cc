@@ -15,12 +15,6 @@ namespace {
 /// Recovery finishes what is prepared within a second or two.
 constexpr Clock::duration kWaitForPrepared = 3s;
 
-std::vector<ShardId> others(Session& session) {
-    std::vector<ShardId> shards = session.core().cluster().map()->shard_ids();
-    std::erase(shards, session.home());
-    return shards;
-}
-
 // ---------------------------------------------------------------- what other cores must do
 
 Task<> close_idle_there(Core& core, std::string database) {
@@ -88,7 +82,7 @@ Task<> check_template(Session& session, std::string name) {
 
 /// Home did not know the name, so what another shard has is left over from a DROP or CREATE that was cut short.
 Task<> drop_left_over(Session& session, std::string name) {
-    for (ShardId shard : others(session)) {
+    for (ShardId shard : session.other_shards()) {
         const auto found = co_await session.query_service(
             shard, "SELECT FROM pg_catalog.pg_database WHERE datname = " + planner::quote_literal(name), "postgres");
         if (found.rows.empty()) continue;
@@ -116,7 +110,7 @@ Task<> take_back(Session& session, std::string name) {
 
 Task<> create_on_others(Session& session, std::string name, std::string sql) {
     co_await drop_left_over(session, name);
-    co_await run_on_shards(session, others(session), sql, true);
+    co_await run_on_shards(session, session.other_shards(), sql, true);
     session.release_statement_leases();
     co_await prepare_database(session.core(), name);
     session.core().cluster().database(name)->set_prepared();
@@ -168,7 +162,7 @@ Task<> wait_for_prepared(Session& session, std::string name) {
 Task<> drop_on_others(Session& session, std::string name) {
     std::optional<Error> failure;
     try {
-        co_await run_on_shards(session, others(session), "DROP DATABASE IF EXISTS " + planner::quote_identifier(name) + " WITH (FORCE)", true);
+        co_await run_on_shards(session, session.other_shards(), "DROP DATABASE IF EXISTS " + planner::quote_identifier(name) + " WITH (FORCE)", true);
     } catch (const PgError& error) {
         failure = error.error();
     }

@@ -69,7 +69,7 @@ Task<> register_everywhere(Session& session, const TableFacts& table, char place
 }
 
 /// The change is part of the session's transaction; it is committed here if that was made for it.
-Task<> finish(Session& session, const TableFacts& table, bool own) {
+Task<> finish_change(Session& session, const TableFacts& table, bool own) {
     session.schema_changed();
     session.transaction().placement_changed = true;
     if (!table.created_here) session.transaction().placement_of_old_table_changed = true;
@@ -154,7 +154,7 @@ Task<> create_distributed_table(Session& session, const Arguments& arguments) {
     if (owners == nullptr) throw PgError(Error{.message = "the table's new group is not in the shard map"});
     co_await register_everywhere(session, table, 's', column, *group);
     if (table.has_rows) co_await spread_rows(session, table, column, *owners);
-    co_await finish(session, table, own);
+    co_await finish_change(session, table, own);
 }
 
 Task<> create_reference_table(Session& session, const Arguments& arguments) {
@@ -167,7 +167,7 @@ Task<> create_reference_table(Session& session, const Arguments& arguments) {
     co_await check_same_everywhere(session, table);
     co_await register_everywhere(session, table, 'r', {}, {});
     if (table.has_rows) co_await copy_to_all(session, table);
-    co_await finish(session, table, own);
+    co_await finish_change(session, table, own);
 }
 
 Task<> undistribute_table(Session& session, const Arguments& arguments) {
@@ -183,7 +183,7 @@ Task<> undistribute_table(Session& session, const Arguments& arguments) {
         co_await delete_copies(session, table);
     }
     co_await register_everywhere(session, table, 'l', {}, {});
-    co_await finish(session, table, own);
+    co_await finish_change(session, table, own);
 }
 
 }  // namespace pgmosaic::coordinator

@@ -92,12 +92,18 @@ Task<GateHold> become_holder(Session& session, Deadline deadline) {
 
 }  // namespace
 
-Task<> enter_gate(Session& session) {
+bool try_enter_gate(Session& session) {
     GateVisit& visit = session.transaction().gate;
-    if (visit.inside) co_return;
+    if (visit.inside) return true;
     if (visit.gate == nullptr) visit.gate = &session.core().gate(session.database());
-    bool entered = visit.gate->try_enter();
-    if (!entered) entered = co_await visit.gate->enter();
+    visit.inside = visit.gate->try_enter();
+    return visit.inside;
+}
+
+Task<> enter_gate(Session& session) {
+    if (try_enter_gate(session)) co_return;
+    GateVisit& visit = session.transaction().gate;
+    const bool entered = co_await visit.gate->enter();
     if (!entered) {
         throw PgError(Error{.code = sqlstate::kCannotConnectNow,
                             .message = "the place of a table is being changed",

@@ -17,6 +17,8 @@ struct GateVisit {
 /// Called before a query string or a pipeline is planned; nothing happens if the session is inside already.
 /// Errors: 57P03 if the gate stays closed.
 Task<> enter_gate(Session& session);
+/// The same without waiting: false if enter_gate() must be awaited.
+bool try_enter_gate(Session& session);
 /// Called when its ReadyForQuery is made, and when the session ends.
 void leave_gate(Session& session);
 

@@ -8,15 +8,13 @@ namespace pgmosaic::coordinator {
 
 namespace {
 
-/// First OID that differs from server to server: the binary form of rows and arrays of such types names it.
-constexpr Oid kFirstUserOid = 16384;
 
 bool travels_binary(const TableFacts& table) {
     return std::all_of(table.columns.begin(), table.columns.end(), [](const ColumnFacts& c) { return c.type < kFirstUserOid; });
 }
 
 /// The columns that are stored as they are given, by name: their order may differ between shards.
-std::string column_list(const TableFacts& table) {
+std::string columns_to_spread(const TableFacts& table) {
     std::string list;
     for (const ColumnFacts& column : table.columns) {
         if (!column.generated) list += (list.empty() ? "" : ", ") + planner::quote_identifier(column.name);
@@ -27,12 +25,12 @@ std::string column_list(const TableFacts& table) {
 std::string format_of(const TableFacts& table) { return travels_binary(table) ? " (FORMAT binary)" : " (FORMAT text)"; }
 
 std::string copy_out_sql(const TableFacts& table, const std::string& condition) {
-    return "COPY (SELECT " + column_list(table) + " FROM " + table.qualified() + (condition.empty() ? "" : " WHERE " + condition) +
+    return "COPY (SELECT " + columns_to_spread(table) + " FROM " + table.qualified() + (condition.empty() ? "" : " WHERE " + condition) +
            ") TO STDOUT" + format_of(table);
 }
 
 std::string copy_in_sql(const TableFacts& table) {
-    return "COPY " + table.qualified() + " (" + column_list(table) + ") FROM STDIN" + format_of(table);
+    return "COPY " + table.qualified() + " (" + columns_to_spread(table) + ") FROM STDIN" + format_of(table);
 }
 
 std::string switch_triggers_sql(const TableFacts& table, bool on) {
@@ -114,12 +112,6 @@ void check_counts(const TableFacts& table, std::uint64_t copied, std::uint64_t d
                         .detail = std::to_string(copied) + " rows were copied, " + std::to_string(deleted) + " deleted."});
 }
 
-std::vector<ShardId> others(Session& session) {
-    std::vector<ShardId> shards = session.core().cluster().map()->shard_ids();
-    std::erase(shards, session.home());
-    return shards;
-}
-
 }  // namespace
 
 std::string bucket_sql(std::string_view column) {
@@ -147,7 +139,7 @@ Task<> spread_rows(Session& session, const TableFacts& table, std::string column
     }
     Quiet at_home = co_await be_quiet(session, table, home);
     std::uint64_t copied = 0;
-    for (ShardId shard : others(session)) {
+    for (ShardId shard : session.other_shards()) {
         co_await check_empty(session, table, shard);
         Quiet there = co_await be_quiet(session, table, shard);
         copied += co_await copy_rows(session, home, copy_out_sql(table, owned_sql(owners, shard, column)), shard, copy_in_sql(table));
@@ -160,7 +152,7 @@ Task<> spread_rows(Session& session, const TableFacts& table, std::string column
 
 Task<> copy_to_all(Session& session, const TableFacts& table) {
     Quiet at_home = co_await be_quiet(session, table, session.home());
-    for (ShardId shard : others(session)) {
+    for (ShardId shard : session.other_shards()) {
         co_await check_empty(session, table, shard);
         Quiet there = co_await be_quiet(session, table, shard);
         co_await copy_rows(session, session.home(), copy_out_sql(table, {}), shard, copy_in_sql(table));
@@ -171,7 +163,7 @@ Task<> copy_to_all(Session& session, const TableFacts& table) {
 
 Task<> gather_rows(Session& session, const TableFacts& table) {
     Quiet at_home = co_await be_quiet(session, table, session.home());
-    for (ShardId shard : others(session)) {
+    for (ShardId shard : session.other_shards()) {
         Quiet there = co_await be_quiet(session, table, shard);
         const std::uint64_t copied =
             co_await copy_rows(session, shard, copy_out_sql(table, {}), session.home(), copy_in_sql(table));
@@ -183,7 +175,7 @@ Task<> gather_rows(Session& session, const TableFacts& table) {
 }
 
 Task<> delete_copies(Session& session, const TableFacts& table) {
-    for (ShardId shard : others(session)) {
+    for (ShardId shard : session.other_shards()) {
         Quiet there = co_await be_quiet(session, table, shard);
         co_await delete_rows(session, table, shard, {});
         co_await end_quiet(session, table, std::move(there));

@@ -11,7 +11,7 @@ namespace json = boost::json;
 using shardmap::Node;
 using shardmap::Shard;
 
-constexpr Clock::duration kPatience = 800ms;
+constexpr Clock::duration kStatusPatience = 800ms;
 
 using Answers = std::map<NodeId, NodeAnswer>;
 
@@ -132,7 +132,7 @@ std::string_view worst(const json::array& shards) {
 }
 
 Task<Answers> ask_all(Session& session, shardmap::MapPointer map) {
-    co_return co_await probe_nodes(session.core(), std::move(map), Deadline::after(kPatience));
+    co_return co_await probe_nodes(session.core(), std::move(map), Deadline::after(kStatusPatience));
 }
 
 }  // namespace

@@ -12,8 +12,8 @@ namespace pgmosaic::coordinator {
 namespace {
 
 /// PostgreSQL's bounds: 1 GB less a byte for what carries data, 10,000 bytes for the rest.
-constexpr std::uint32_t kLargeMessageMax = 0x3FFFFFFF;
-constexpr std::uint32_t kSmallMessageMax = 10000;
+constexpr std::uint32_t kCopyMessageMax = 0x3FFFFFFF;
+constexpr std::uint32_t kOtherMessageMax = 10000;
 
 Error violation(std::string message, std::string severity = "ERROR") {
     return Error{.code = sqlstate::kProtocolViolation, .message = std::move(message), .severity = std::move(severity)};
@@ -22,7 +22,7 @@ Error violation(std::string message, std::string severity = "ERROR") {
 void check_length(std::string_view header) {
     const std::uint32_t length = wire::read_uint32(header.data() + 1);
     const bool large = header[0] == 'd';
-    if (length >= 4 && length <= (large ? kLargeMessageMax : kSmallMessageMax)) return;
+    if (length >= 4 && length <= (large ? kCopyMessageMax : kOtherMessageMax)) return;
     // Where the next message begins cannot be known any more.
     throw PgError(violation("invalid message length", "FATAL"));
 }

@@ -12,7 +12,6 @@ using Format = planner::Copy::Format;
 
 namespace {
 
-constexpr std::string_view kBinaryHead{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
 
 /// The letter of a control character that has one.
 char control_letter(char c) {

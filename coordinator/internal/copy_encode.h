@@ -8,6 +8,9 @@
 
 namespace pgmosaic::coordinator {
 
+/// Signature, flags and length of the header's extension: what a binary COPY begins with.
+inline constexpr std::string_view kBinaryHead{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
+
 /// Writes rows as COPY … TO STDOUT does, from DataRow messages in text format (binary COPY: in binary format).
 ///
 /// Source  PostgreSQL 15, COPY, "File Formats"; the component test compares with the server's own output

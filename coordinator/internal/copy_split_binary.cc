@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kSignature{"PGCOPY\n\377\r\n\0", 11};
 constexpr std::size_t kHeadBytes = 19;
 
-[[noreturn]] void bad_format(std::string message) {
+[[noreturn]] void bad_binary(std::string message) {
     throw PgError(Error{.code = sqlstate::kBadCopyFileFormat, .message = std::move(message)});
 }
 
@@ -26,17 +26,17 @@ bool CopySplitter::find_head_end(std::size_t& end) {
     const std::string_view rest = data_.substr(start_);
     const std::size_t known = std::min(rest.size(), kSignature.size());
     if (rest.substr(0, known) != kSignature.substr(0, known) || (finished_ && known < kSignature.size())) {
-        bad_format("COPY file signature not recognized");
+        bad_binary("COPY file signature not recognized");
     }
     if (rest.size() < kHeadBytes) {
-        if (finished_) bad_format("invalid COPY file header (missing length)");
+        if (finished_) bad_binary("invalid COPY file header (missing length)");
         return false;
     }
     const auto extension = static_cast<std::int32_t>(wire::read_uint32(rest.data() + 15));
-    if (extension < 0) bad_format("invalid COPY file header (missing length)");
+    if (extension < 0) bad_binary("invalid COPY file header (missing length)");
     end = start_ + kHeadBytes + static_cast<std::size_t>(extension);
     if (end <= data_.size()) return true;
-    if (finished_) bad_format("invalid COPY file header (wrong length)");
+    if (finished_) bad_binary("invalid COPY file header (wrong length)");
     return false;
 }
 
@@ -45,7 +45,7 @@ bool CopySplitter::find_tuple_end(std::size_t& end, CopyRow& row) {
     if (fields_left_ < 0) {
         if (data_.size() - scan_ < 2) return false;
         fields_ = static_cast<std::int16_t>(wire::read_uint16(data_.data() + scan_));
-        if (fields_ < -1) bad_format("row field count is " + std::to_string(fields_));
+        if (fields_ < -1) bad_binary("row field count is " + std::to_string(fields_));
         scan_ += 2;
         fields_left_ = fields_ == -1 ? 0 : fields_;
         if (fields_ == -1) row.kind = CopyRow::Kind::kEnd;
@@ -53,7 +53,7 @@ bool CopySplitter::find_tuple_end(std::size_t& end, CopyRow& row) {
     for (; fields_left_ > 0; --fields_left_) {
         if (data_.size() - scan_ < 4) return false;
         const auto length = static_cast<std::int32_t>(wire::read_uint32(data_.data() + scan_));
-        if (length < -1) bad_format("invalid field size");
+        if (length < -1) bad_binary("invalid field size");
         const std::size_t bytes = 4 + (length < 0 ? 0 : static_cast<std::size_t>(length));
         if (data_.size() - scan_ < bytes) return false;
         if (fields_ - fields_left_ == options_.key_field) key_at_ = scan_ - start_;

@@ -6,8 +6,6 @@ namespace pgmosaic::coordinator {
 
 namespace {
 
-/// First OID that is not fixed by the server's own catalog: user types have another one on each server.
-constexpr Oid kFirstUserOid = 16384;
 
 std::vector<Oid> parameter_types(const Request& request) {
     if (request.prepared == nullptr) return {};

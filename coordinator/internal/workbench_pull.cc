@@ -15,7 +15,7 @@ const char* const kWorkbenchSchema =
 
 namespace {
 
-bool contains(const std::vector<ShardId>& shards, ShardId shard) { return std::find(shards.begin(), shards.end(), shard) != shards.end(); }
+bool is_among(const std::vector<ShardId>& shards, ShardId shard) { return std::find(shards.begin(), shards.end(), shard) != shards.end(); }
 
 std::string cursor_name(const Pull& pull) { return "pgm_" + pull.name; }
 
@@ -59,7 +59,7 @@ Task<> WorkbenchPulls::begin() {
     std::vector<ShardId> shards;
     for (const Pull& pull : plan_.pulls) {
         for (ShardId shard : shards_of(pull)) {
-            if (!contains(shards, shard)) shards.push_back(shard);
+            if (!is_among(shards, shard)) shards.push_back(shard);
         }
     }
     std::sort(shards.begin(), shards.end());
@@ -91,7 +91,7 @@ Task<> WorkbenchPulls::open_cursors() {
                                       "Its tables are read one after the other and must be read at one moment.",
                                       "BEGIN ISOLATION LEVEL REPEATABLE READ, or run it outside of a transaction."));
             }
-            if (!contains(shards_of(pull), participant->shard())) continue;
+            if (!is_among(shards_of(pull), participant->shard())) continue;
             names.push_back(cursor_name(pull));
             queries.push_back(pull.shard_sql);
         }
@@ -109,7 +109,7 @@ Task<> WorkbenchPulls::send(std::size_t i) {
     const std::vector<ShardId> shards = shards_of(pull);
     replies_.clear();
     for (Participant* participant : participants_) {
-        if (!contains(shards, participant->shard())) continue;
+        if (!is_among(shards, participant->shard())) continue;
         // One format for all columns: binary.
         const ShardFormats formats{.visible = 0, .hidden = 1};
         if (moment_ == Moment::kCursors) {
@@ -138,7 +138,7 @@ Task<> WorkbenchPulls::end() {
             replies_.clear();
             const std::vector<ShardId> shards = shards_of(pull);
             for (Participant* participant : participants_) {
-                if (!contains(shards, participant->shard())) continue;
+                if (!is_among(shards, participant->shard())) continue;
                 wire::write_query(participant->connection().out(), "CLOSE \"" + cursor_name(pull) + "\"");
                 replies_.emplace_back(*participant);
                 co_await participant->connection().write();

@@ -18,11 +18,6 @@ constexpr std::string_view kMosaicFunctions[] = {"bucket_of", "shard_of", "failo
 constexpr std::string_view kViews[] = {"shards", "nodes", "tables", "buckets", "clients", "pools", "transactions",
                                        "locks", "statements", "jobs", "events", "settings", "errors", "status"};
 
-template <std::size_t N>
-bool one_of(std::string_view name, const std::string_view (&names)[N]) {
-    return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
-
 bool is_ours(const QualifiedName& name) {
     if (name.schema == "mosaic") return one_of(name.name, kFunctions) || one_of(name.name, kMosaicFunctions);
     return (name.schema.empty() || name.schema == "public" || name.schema == "pg_catalog") && one_of(name.name, kFunctions);

@@ -24,7 +24,7 @@ std::vector<std::string> strings(const Nodes& nodes) {
     return names;
 }
 
-bool contains(const std::vector<std::string>& names, const std::string& name) {
+bool names_it(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -35,7 +35,7 @@ std::string list(const std::vector<std::string>& names, bool quotes) {
 }
 
 void check_unique(const Subject& subject, const std::vector<std::string>& columns, const char* what) {
-    if (subject.placement != Placement::kSharded || columns.empty() || contains(columns, subject.key)) return;
+    if (subject.placement != Placement::kSharded || columns.empty() || names_it(columns, subject.key)) return;
     const bool primary = std::string_view(what) == "primary key";
     refuse(std::string(what) + " on " + quoted(subject.name) + " must include the shard key",
            "Table " + quoted(subject.name) + " is sharded by " + quoted(subject.key) + "; the constraint covers only " +
@@ -110,7 +110,7 @@ void check_constraint(const Subject& subject, const pg_query::Constraint& constr
             const bool equal = items.size() == 2 && name_of(items[1].list().items()).name == "=";
             if (equal) columns.push_back(items[0].index_elem().name());
         }
-        if (!contains(columns, subject.key)) {
+        if (!names_it(columns, subject.key)) {
             refuse("exclusion constraint on " + quoted(subject.name) + " must include the shard key",
                    "Table " + quoted(subject.name) + " is sharded by " + quoted(subject.key) + "; rows on two shards could exclude each other.",
                    "Add " + quote_identifier(subject.key) + " WITH = to the constraint.");

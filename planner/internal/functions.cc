@@ -18,11 +18,6 @@ bool may_mean(const Function& function, const std::string& schema, const std::ve
     return std::find(search_path.begin(), search_path.end(), function.schema) != search_path.end();
 }
 
-template <std::size_t N>
-bool one_of(std::string_view name, const std::string_view (&list)[N]) {
-    return std::find(std::begin(list), std::end(list), name) != std::end(list);
-}
-
 }  // namespace
 
 QualifiedName name_of(const google::protobuf::RepeatedPtrField<pg_query::Node>& parts) {

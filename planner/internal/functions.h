@@ -2,6 +2,8 @@
 
 #include <pg_query.pb.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +23,12 @@ struct FunctionTraits {
 };
 
 FunctionTraits traits_of(const pg_query::FuncCall& call, const Catalog& catalog, const std::vector<std::string>& search_path);
+
+/// True if the name is in the list.
+template <std::size_t N>
+bool one_of(std::string_view name, const std::string_view (&list)[N]) {
+    return std::find(std::begin(list), std::end(list), name) != std::end(list);
+}
 
 /// nextval, setval, currval, lastval: sequences live on the home shard.
 bool is_sequence_function(std::string_view name);

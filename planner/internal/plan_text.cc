@@ -37,14 +37,14 @@ Statement refused(const Error& error) {
 }
 
 // The statement's own words: RawStmt begins behind the previous one's semicolon, blanks and comments included.
-StatementText text_of(const pg_query::RawStmt& raw, std::string_view sql) {
+StatementText statement_text(const pg_query::RawStmt& raw, std::string_view sql) {
     const auto offset = static_cast<std::size_t>(raw.stmt_location());
     const std::size_t length = raw.stmt_len() > 0 ? static_cast<std::size_t>(raw.stmt_len()) : sql.size() - offset;
     return {sql.substr(offset, length), offset};
 }
 
 Statement plan_one(const pg_query::RawStmt& raw, std::string_view sql, PlanContext& context) {
-    const StatementText text = text_of(raw, sql);
+    const StatementText text = statement_text(raw, sql);
     Statement statement;
     try {
         statement = plan_statement(raw.stmt(), text, context);

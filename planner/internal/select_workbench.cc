@@ -20,11 +20,6 @@ constexpr std::string_view kRowReaders[] = {"count", "row_to_json", "to_json", "
 
 constexpr std::string_view kFinishes = "The statement is finished on the workbench, a PostgreSQL that has the rows but none of the user's own objects.";
 
-template <std::size_t N>
-bool one_of(std::string_view name, const std::string_view (&list)[N]) {
-    return std::find(std::begin(list), std::end(list), name) != std::end(list);
-}
-
 [[noreturn]] void cannot_finish(std::string what, std::string hint = "Bind every sharded table to one value of its shard key.") {
     throw PgError(refusal(std::move(what), std::string(kFinishes), std::move(hint)));
 }

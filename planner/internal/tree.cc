@@ -13,7 +13,7 @@ namespace {
 
 // PostgreSQL gives up at max_stack_depth = 2 MB; what it can run is far below these bounds.
 constexpr std::size_t kDepthInPlace = 400;
-constexpr std::size_t kDepthMax = 20'000;
+constexpr std::size_t kTreeDepthMax = 20'000;
 constexpr std::size_t kStackPerDepth = 16 * 1024;
 constexpr std::size_t kStackBase = 8 * 1024 * 1024;
 
@@ -161,7 +161,7 @@ void walk_mutable(google::protobuf::Message& root, const Change& change) {
 
 void with_stack_for(std::size_t depth, const std::function<void()>& work) {
     if (depth <= kDepthInPlace) return work();
-    if (depth > kDepthMax) throw_too_deep();
+    if (depth > kTreeDepthMax) throw_too_deep();
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, kStackBase + depth * kStackPerDepth);

@@ -11,7 +11,7 @@ namespace {
 
 // While a standby takes over it looks for WAL this often; two of these pass before it counts as drained.
 constexpr const char* kQuickRetry = "20ms";
-constexpr auto kLookInterval = 5ms;
+constexpr auto kOrderPollInterval = 5ms;
 
 Error not_ready(std::string message) {
     return Error{.code = sqlstate::kObjectNotInPrerequisiteState, .message = std::move(message)};
@@ -42,7 +42,7 @@ Task<Result<void>> run_one(ServerSession& server, std::string statement, Deadlin
 }
 
 Task<> short_pause() {
-    asio::steady_timer timer(co_await asio::this_coro::executor, kLookInterval);
+    asio::steady_timer timer(co_await asio::this_coro::executor, kOrderPollInterval);
     co_await timer.async_wait(asio::use_awaitable);
 }
 

@@ -7,7 +7,7 @@ namespace pgmosaic::node {
 
 namespace {
 
-constexpr auto kPollInterval = 20ms;
+constexpr auto kSlotPollInterval = 20ms;
 
 Error not_in_time(std::string message) {
     return Error{.code = sqlstate::kCannotConnectNow, .message = std::move(message)};
@@ -21,7 +21,7 @@ Result<void> wait_true(Sql& sql, const std::string& question, const std::string&
         if (!answer) return answer.error();
         if (answer->scalar() == "t") return {};
         if (deadline.passed()) return not_in_time(otherwise);
-        std::this_thread::sleep_for(kPollInterval);
+        std::this_thread::sleep_for(kSlotPollInterval);
     }
 }
 

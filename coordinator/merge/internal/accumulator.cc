@@ -50,7 +50,7 @@ Float read_float(std::string_view value) {
 }
 
 template <class Float>
-void append_float(Float value, std::string& out) {
+void append_float_bytes(Float value, std::string& out) {
     append(std::bit_cast<typename FloatBits<Float>::type>(value), out);
 }
 
@@ -157,7 +157,7 @@ template <class Float>
 struct FloatSum {
     static Float read(std::string_view value) { return read_float<Float>(value); }
     static Float combine(Float a, Float b) { return add_floats(a, b); }
-    static void write(Float value, std::string& out) { append_float(value, out); }
+    static void write(Float value, std::string& out) { append_float_bytes(value, out); }
 };
 
 class ExactSum final : public Made {
@@ -235,7 +235,7 @@ class FloatAverage final : public Made {
     };
     bool result(std::uint32_t group, std::string& out) const override {
         const State& state = states_[group];
-        if (state.count > 0) append_float(state.sum / static_cast<double>(state.count), out);
+        if (state.count > 0) append_float_bytes(state.sum / static_cast<double>(state.count), out);
         return state.count > 0;
     }
     std::uint16_t count_;

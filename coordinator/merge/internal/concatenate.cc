@@ -6,7 +6,6 @@ namespace pgmosaic::merge {
 namespace {
 
 constexpr std::size_t kPendingBytesMax = 64 * 1024;
-constexpr std::size_t kCountBytes = 2;
 
 }  // namespace
 

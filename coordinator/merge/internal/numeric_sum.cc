@@ -12,7 +12,7 @@ namespace {
 using Big = boost::multiprecision::cpp_int;
 
 constexpr int kBase = 10000;
-constexpr int kGroupDigits = 4;
+constexpr int kDigitsOfGroup = 4;
 constexpr int kSmallGroups =
     9;  // 10,000 ^ 9 = 10 ^ 36 fits 127 bits, with room for a hundred additions
 constexpr int kSmallDigits = 38;        // 10 ^ 38 is the largest power of ten in 127 bits
@@ -79,7 +79,7 @@ Digits digits_of(const Big& value, int fraction_groups) {
     std::string text = Big(abs(value)).str();
     std::vector<std::uint16_t> groups;
     for (std::size_t end = text.size(); end > 0;) {
-        std::size_t begin = end > kGroupDigits ? end - kGroupDigits : 0;
+        std::size_t begin = end > kDigitsOfGroup ? end - kDigitsOfGroup : 0;
         int group = 0;
         for (std::size_t i = begin; i < end; ++i) group = group * 10 + (text[i] - '0');
         groups.push_back(static_cast<std::uint16_t>(group));
@@ -109,11 +109,11 @@ void encode_special(std::uint16_t sign, std::string& out) {
 
 // Digits that are missing for whole groups after the point.
 int padding(int scale) {
-    return (kGroupDigits - scale % kGroupDigits) % kGroupDigits;
+    return (kDigitsOfGroup - scale % kDigitsOfGroup) % kDigitsOfGroup;
 }
 
 int groups_for(int scale) {
-    return (scale + kGroupDigits - 1) / kGroupDigits;
+    return (scale + kDigitsOfGroup - 1) / kDigitsOfGroup;
 }
 
 }  // namespace
@@ -130,7 +130,7 @@ NumericSum::Big& NumericSum::widen() {
 }
 
 void NumericSum::rescale(int fraction_groups) {
-    int digits = (fraction_groups - fraction_groups_) * kGroupDigits;
+    int digits = (fraction_groups - fraction_groups_) * kDigitsOfGroup;
     fraction_groups_ = fraction_groups;
     if (!big_ && small_ == 0) return;
     Int128 scaled = 0;
@@ -153,7 +153,7 @@ void NumericSum::add_small(Int128 value) {
 void NumericSum::add(std::int64_t value) {
     if (fraction_groups_ == 0) return add_small(value);
     Int128 scaled = 0;
-    int digits = fraction_groups_ * kGroupDigits;
+    int digits = fraction_groups_ * kDigitsOfGroup;
     if (digits <= kSmallDigits &&
         !__builtin_mul_overflow(Int128{value}, kPowers[static_cast<std::size_t>(digits)],
                                 &scaled)) {
@@ -172,12 +172,12 @@ void NumericSum::add(const NumericView& value) {
     if (value.groups + shift <= kSmallGroups) {
         Int128 magnitude = 0;
         for (int i = 0; i < value.groups; ++i) magnitude = magnitude * kBase + value.group(i);
-        magnitude *= kPowers[static_cast<std::size_t>(shift * kGroupDigits)];
+        magnitude *= kPowers[static_cast<std::size_t>(shift * kDigitsOfGroup)];
         return add_small(value.negative ? -magnitude : magnitude);
     }
     Big magnitude = 0;
     for (int i = 0; i < value.groups; ++i) magnitude = magnitude * kBase + value.group(i);
-    magnitude *= big_power(shift * kGroupDigits);
+    magnitude *= big_power(shift * kDigitsOfGroup);
     if (value.negative) magnitude = -magnitude;
     widen() += magnitude;
 }
@@ -204,7 +204,7 @@ int NumericSum::quotient_scale(std::int64_t count) const {
     int first = dividend.groups.empty() ? 0 : dividend.groups.front();
     int weight = dividend.weight - divisor.weight;
     if (first <= divisor.groups.front()) --weight;
-    int scale = std::max({kSignificantDigits - weight * kGroupDigits, dscale_, 0});
+    int scale = std::max({kSignificantDigits - weight * kDigitsOfGroup, dscale_, 0});
     return std::min(scale, kScaleMax);
 }
 
@@ -217,7 +217,7 @@ void NumericSum::average(std::int64_t count, std::string& out) const {
 // quotient = small × 10 ^ scale / (count × 10 ^ fraction digits), rounded half away from zero as
 // div_var does.
 bool NumericSum::divide_small(std::int64_t count, int scale, std::string& out) const {
-    int exponent = scale - fraction_groups_ * kGroupDigits;
+    int exponent = scale - fraction_groups_ * kDigitsOfGroup;
     if (std::abs(exponent) > kSmallDigits) return false;
     Int128 dividend = small_;
     Int128 divisor = count;
@@ -241,7 +241,7 @@ bool NumericSum::divide_small(std::int64_t count, int scale, std::string& out) c
 void NumericSum::divide_big(std::int64_t count, int scale, std::string& out) const {
     Big dividend = big_ ? *big_ : to_big(small_);
     Big divisor = count;
-    int exponent = scale - fraction_groups_ * kGroupDigits;
+    int exponent = scale - fraction_groups_ * kDigitsOfGroup;
     (exponent >= 0 ? dividend : divisor) *= big_power(std::abs(exponent));
     bool negative = dividend < 0;
     dividend = abs(dividend);

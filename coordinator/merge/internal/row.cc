@@ -6,10 +6,9 @@
 namespace pgmosaic::merge {
 namespace {
 
-constexpr std::size_t kCountBytes = 2;
 constexpr std::size_t kLengthBytes = 4;
 
-[[noreturn]] void malformed() {
+[[noreturn]] void malformed_row() {
     throw PgError(Error{.code = sqlstate::kProtocolViolation,
                         .message = "invalid row from a shard",
                         .detail = "The row does not have the columns that the plan expects."});
@@ -17,20 +16,20 @@ constexpr std::size_t kLengthBytes = 4;
 
 // The end of the value at `at`; its bytes go to `value`.
 std::size_t step(std::string_view body, std::size_t at, Value& value) {
-    if (body.size() - at < kLengthBytes) malformed();
+    if (body.size() - at < kLengthBytes) malformed_row();
     auto length = load<std::int32_t>(body.data() + at);
     at += kLengthBytes;
     if (length < 0) {
         value.reset();
         return at;
     }
-    if (body.size() - at < static_cast<std::size_t>(length)) malformed();
+    if (body.size() - at < static_cast<std::size_t>(length)) malformed_row();
     value = body.substr(at, static_cast<std::size_t>(length));
     return at + static_cast<std::size_t>(length);
 }
 
 void check_count(std::string_view body, std::size_t columns) {
-    if (body.size() < kCountBytes || load<std::uint16_t>(body.data()) != columns) malformed();
+    if (body.size() < kCountBytes || load<std::uint16_t>(body.data()) != columns) malformed_row();
 }
 
 }  // namespace
@@ -44,7 +43,7 @@ std::size_t RowLayout::check(std::string_view body) const {
         at = step(body, at, value);
         if (i + 1 == visible) hidden_at = at;
     }
-    if (at != body.size()) malformed();
+    if (at != body.size()) malformed_row();
     return hidden_at;
 }
 
@@ -53,7 +52,7 @@ void RowLayout::read(std::string_view body, std::vector<Value>& values) const {
     values.resize(columns());
     std::size_t at = kCountBytes;
     for (Value& value : values) at = step(body, at, value);
-    if (at != body.size()) malformed();
+    if (at != body.size()) malformed_row();
 }
 
 Value value_after(const char* at, std::size_t index) {

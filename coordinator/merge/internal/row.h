@@ -11,6 +11,9 @@ namespace pgmosaic::merge {
 /// A column's bytes; nullopt is NULL.
 using Value = std::optional<std::string_view>;
 
+/// The number of columns at the start of a DataRow's body.
+inline constexpr std::size_t kCountBytes = 2;
+
 /// The body of a DataRow.
 ///
 ///     offset  bytes

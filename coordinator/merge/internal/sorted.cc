@@ -7,7 +7,6 @@ namespace {
 
 // Enough that a read of the socket is worth its system call, small beside a few hundred inputs.
 constexpr std::size_t kInputBytesMax = 32 * 1024;
-constexpr std::size_t kCountBytes = 2;
 
 }  // namespace
 

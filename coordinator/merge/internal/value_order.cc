@@ -27,7 +27,7 @@ void expect_size(std::string_view value, std::size_t size) {
 }
 
 template <class Int>
-Int read(std::string_view value) {
+Int read_exact(std::string_view value) {
     expect_size(value, sizeof(Int));
     return load<Int>(value.data());
 }
@@ -158,21 +158,21 @@ ValueOrder ValueOrder::make(Oid oid, const std::string& locale) {
 std::uint64_t ValueOrder::prefix(std::string_view value) const {
     switch (kind_) {
         case Kind::kByte:
-            return read<std::uint8_t>(value);
+            return read_exact<std::uint8_t>(value);
         case Kind::kInt2:
-            return ordered(std::int64_t{read<std::int16_t>(value)});
+            return ordered(std::int64_t{read_exact<std::int16_t>(value)});
         case Kind::kInt4:
-            return ordered(std::int64_t{read<std::int32_t>(value)});
+            return ordered(std::int64_t{read_exact<std::int32_t>(value)});
         case Kind::kInt8:
-            return ordered(read<std::int64_t>(value));
+            return ordered(read_exact<std::int64_t>(value));
         case Kind::kOid:
-            return read<std::uint32_t>(value);
+            return read_exact<std::uint32_t>(value);
         case Kind::kUint8:
-            return read<std::uint64_t>(value);
+            return read_exact<std::uint64_t>(value);
         case Kind::kFloat4:
-            return ordered(double{std::bit_cast<float>(read<std::uint32_t>(value))});
+            return ordered(double{std::bit_cast<float>(read_exact<std::uint32_t>(value))});
         case Kind::kFloat8:
-            return ordered(std::bit_cast<double>(read<std::uint64_t>(value)));
+            return ordered(std::bit_cast<double>(read_exact<std::uint64_t>(value)));
         case Kind::kNumeric:
             return merge::prefix(NumericView::parse(value));
         case Kind::kBytes:
