@@ -91,7 +91,7 @@ class Bench:
     def haproxy(self):
         port = cluster.free_port()
         path = pathlib.Path(self.directory, "haproxy.cfg")
-        path.write_text(f"global\n  nbthread 1\n  maxconn 12000\ndefaults\n  mode tcp\n  timeout connect 10s\n  timeout client 1h\n"
+        path.write_text(f"global\n  nbthread 1\n  maxconn 8000\ndefaults\n  mode tcp\n  timeout connect 10s\n  timeout client 1h\n"
                         f"  timeout server 1h\nlisten pg\n  bind 127.0.0.1:{port}\n  server s 127.0.0.1:{self.first['port']}\n")
         return self.relay("haproxy", port, ["haproxy", "-db", "-f", str(path)])
 
@@ -102,7 +102,7 @@ class Bench:
         path = pathlib.Path(self.directory, "pgbouncer.ini")
         path.write_text(f"[databases]\nwhole = host=127.0.0.1 port={self.first['port']} dbname=whole\n[pgbouncer]\n"
                         f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {users}\n"
-                        f"pool_mode = {mode}\nmax_client_conn = 12000\ndefault_pool_size = 40\nlog_connections = 0\n"
+                        f"pool_mode = {mode}\nmax_client_conn = 8000\ndefault_pool_size = 40\nlog_connections = 0\n"
                         f"log_disconnections = 0\nlog_stats = 0\nignore_startup_parameters = extra_float_digits\n")
         return self.relay(f"pgbouncer {mode}", port, ["pgbouncer", "-q", str(path)], **cluster.SERVER_USER)
 

@@ -269,10 +269,15 @@ Process Server::process() const {
 }
 
 std::optional<pid_t> Server::pid() const {
+    // Asked many times a second: a postmaster that was recognised is the same one until it ends.
+    const std::lock_guard lock(postmaster_mutex_);
+    if (const std::optional<pid_t> known = postmaster_.alive()) return known;
     const PidFile file = read_pid_file(spec_.data_directory());
-    if (file.pid == 0 || !is_alive(file.pid)) return std::nullopt;
+    if (file.pid == 0 || !postmaster_.open(file.pid)) return std::nullopt;
     // The number may be somebody else's by now; a postmaster works in its data directory.
-    return working_directory(file.pid) == real_data() ? std::optional(file.pid) : std::nullopt;
+    if (is_alive(file.pid) && working_directory(file.pid) == real_data()) return file.pid;
+    postmaster_.forget();
+    return std::nullopt;
 }
 
 }  // namespace pgmosaic::node

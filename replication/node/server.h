@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "replication/node/binaries.h"
 #include "replication/node/children.h"
+#include "replication/node/internal/proc.h"
 #include "replication/node/node_control.h"
 #include "replication/node/server_spec.h"
 
@@ -66,6 +68,8 @@ class Server {
     const ServerSpec spec_;
     const Binaries binaries_;
     Children& children_;
+    mutable std::mutex postmaster_mutex_;
+    mutable KnownProcess postmaster_;
 };
 
 /// Makes (or keeps, if it still has its WAL) the slot through which `standby` streams from `primary`.

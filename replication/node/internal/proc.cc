@@ -1,6 +1,7 @@
 #include "replication/node/internal/proc.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cctype>
@@ -9,6 +10,10 @@
 #include <memory>
 
 #include "replication/node/files.h"
+
+extern "C" {
+#include <sys/pidfd.h>  // glibc 2.36 forgot to say that it is C
+}
 
 namespace pgmosaic::node {
 
@@ -39,6 +44,26 @@ std::vector<pid_t> processes_in(const std::string& directory) {
         if (working_directory(pid) == directory && is_alive(pid)) found.push_back(pid);
     }
     return found;
+}
+
+bool KnownProcess::open(pid_t pid) {
+    forget();
+    descriptor_ = pidfd_open(pid, 0);
+    pid_ = pid;
+    return descriptor_ >= 0;
+}
+
+void KnownProcess::forget() {
+    if (descriptor_ >= 0) close(descriptor_);
+    descriptor_ = -1;
+}
+
+std::optional<pid_t> KnownProcess::alive() {
+    if (descriptor_ < 0) return std::nullopt;
+    pollfd ended{.fd = descriptor_, .events = POLLIN, .revents = 0};
+    if (poll(&ended, 1, 0) == 0) return pid_;
+    forget();
+    return std::nullopt;
 }
 
 }  // namespace pgmosaic::node
