@@ -2,6 +2,7 @@
 
 #include "coordinator/execute.h"
 #include "coordinator/internal/shard_statement.h"
+#include "planner/plan_details.h"
 
 namespace pgmosaic::coordinator {
 
@@ -53,6 +54,8 @@ Task<> execute_explain(Session& session, const Request& request) {
         lines.push_back("  Statement: " + sql);
         co_await add_plan(session, shards.front(), sql, lines);
     }
+    const planner::PlanDetails& details = planner::details_of(statement);
+    if (details.selects) lines.push_back("  Rows: " + details.rows.source_sql);
     if (statement.workbench) {
         for (const planner::Pull& pull : statement.workbench->pulls) lines.push_back("  Pull " + pull.name + ": " + pull.shard_sql);
         lines.push_back("  Statement: " + statement.workbench->final_sql);

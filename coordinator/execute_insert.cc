@@ -1,6 +1,7 @@
 #include <map>
 
 #include "coordinator/execute.h"
+#include "coordinator/execute_insert_select.h"
 #include "coordinator/internal/shard_statement.h"
 #include "shardmap/hash.h"
 
@@ -29,10 +30,14 @@ Task<Fills> evaluate(Session& session, const planner::InsertRows& insert) {
     co_return fills;
 }
 
-Error null_key() {
-    return Error{.code = sqlstate::kNullValueNotAllowed,
-                 .message = "the shard key cannot be null",
-                 .hint = "Give the row a key, or make the key column NOT NULL with a default."};
+/// PostgreSQL's own error, with the row in its DETAIL, comes from a shard that gets the row: any.
+ShardId shard_of_null_key(const Session& session, const planner::InsertRows& insert) {
+    const planner::Table* table = session.environment().catalog->find_table(insert.table);
+    const bool told = table != nullptr && table->key >= 0 && table->columns[static_cast<std::size_t>(table->key)].not_null && !table->has_row_triggers;
+    if (told) return session.home();
+    throw PgError(Error{.code = sqlstate::kNullValueNotAllowed,
+                        .message = "the shard key cannot be null",
+                        .hint = "Give the row a key, or make the key column NOT NULL with a default."});
 }
 
 /// A key that is not written in the one form that we hash ourselves: the home shard reads it and writes it out.
@@ -81,13 +86,13 @@ PreparedStatement unnamed_copy(const PreparedStatement* prepared) {
 Task<ShardId> shard_of_row(Session& session, const Request& request, const planner::InsertRows& insert, std::size_t row, const Fills& fills) {
     const planner::InsertRows::Key& key = insert.keys.at(row);
     if (key.from_fill) {
-        if (fills.nulls.at(key.fill) != 0) throw PgError(null_key());
+        if (fills.nulls.at(key.fill) != 0) co_return shard_of_null_key(session, insert);
         const std::string& text = fills.values.at(key.fill);
         const auto bucket = shardmap::bucket_of_text(insert.key_type, text);
         if (bucket) co_return session.core().map()->owner(insert.group, *bucket);
         co_return co_await shard_of_odd_value(session, insert, text);
     }
-    if (is_null(key.value, request)) throw PgError(null_key());
+    if (is_null(key.value, request)) co_return shard_of_null_key(session, insert);
     const auto shard = session.shard_of_value(insert.group, insert.key_type, key.value, request);
     if (shard) co_return *shard;
     co_return co_await shard_of_odd_value(session, insert, text_of(key.value, request).value_or(""));
@@ -148,6 +153,11 @@ Task<std::uint64_t> insert_parts(Session& session, const Request& request, const
 }  // namespace
 
 Task<> execute_insert(Session& session, const Request& request) {
+    const planner::PlanDetails& details = planner::details_of(request.statement);
+    if (details.selects) {
+        co_await execute_insert_select(session, request, details.rows);
+        co_return;
+    }
     const planner::InsertRows& insert = *request.statement.insert;
     const Fills fills = co_await evaluate(session, insert);
     Parts parts;

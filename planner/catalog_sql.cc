@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS pg_mosaic.tables (
     group_id int4 CHECK ((placement = 's') = (group_id IS NOT NULL)));
 GRANT USAGE ON SCHEMA pg_mosaic TO PUBLIC;
 GRANT SELECT ON pg_mosaic.tables TO PUBLIC;
-CREATE OR REPLACE FUNCTION pg_mosaic.catalog() RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog AS $catalog$
+CREATE OR REPLACE FUNCTION pg_mosaic.catalog() RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog SET jit = off AS $catalog$
 WITH namespaces AS MATERIALIZED (
     SELECT oid, CASE WHEN oid = pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE nspname END AS name,
            oid = pg_catalog.pg_my_temp_schema() AS temporary

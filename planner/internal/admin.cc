@@ -32,7 +32,10 @@ bool is_bare(const pg_query::SelectStmt& select) {
 // The one function that `SELECT f(…)` or `SELECT * FROM f(…)` calls.
 const pg_query::FuncCall* sole_call(const pg_query::SelectStmt& select) {
     if (!is_bare(select)) return nullptr;
-    const pg_query::Node& target = select.target_list(0).res_target().val();
+    // `f(…)::text` is what drivers write that do not know type void.
+    const pg_query::Node& written = select.target_list(0).res_target().val();
+    const bool as_text = written.has_type_cast() && name_of(written.type_cast().type_name().names()).name == "text";
+    const pg_query::Node& target = as_text ? written.type_cast().arg() : written;
     if (select.from_clause_size() == 0) return target.has_func_call() ? &target.func_call() : nullptr;
     const bool star = target.has_column_ref() && target.column_ref().fields_size() == 1 && target.column_ref().fields(0).has_a_star();
     if (select.from_clause_size() != 1 || !star || !select.from_clause(0).has_range_function()) return nullptr;

@@ -4,6 +4,7 @@
 #include "planner/internal/code.h"
 #include "planner/internal/functions.h"
 #include "planner/internal/statement.h"
+#include "planner/plan_details.h"
 
 namespace pgmosaic::planner {
 
@@ -105,7 +106,9 @@ Statement plan_do(const pg_query::DoStmt& from, PlanContext& context) {
     }
     const bool defines = any(words, {"create", "alter", "drop", "grant", "revoke"});
     const bool known = readable && !defines && reach_of(body, context.catalog) != Reach::kUnknown;
-    const bool alone = !context.catalog.has_sharded_tables() && !defines;
+    // Where no table is spread the home shard is all there is: what the block defines the others need not have.
+    const bool alone = !has_spread_tables(context.catalog);
+    statement.changes_catalog = defines;
     if (known || alone) return statement;
     refuse("cannot run this DO block", "It runs on one shard; its body names sharded or reference tables, defines things among other work, or runs dynamic SQL.",
            "Write its statements out, or split definitions from data.");

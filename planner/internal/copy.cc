@@ -110,7 +110,29 @@ void check_filled_columns(const Table& table, const Copy& copy) {
 }  // namespace
 
 Statement plan_copy(const pg_query::CopyStmt& from, StatementText text, PlanContext& context) {
-    if (!from.filename().empty() || from.is_program()) {
+    const bool on_server = !from.filename().empty() || from.is_program();
+    const Table* home_table = from.has_relation() ? context.find_table(from.relation()) : nullptr;
+    const bool at_home = from.has_relation() && (!home_table || home_table->placement == Placement::kLocal);
+    if (on_server && at_home) {
+        // A local table's server is the home shard, which says who may do this.
+        Statement statement = route_home(Command::kCopy);
+        statement.writes = true;
+        statement.tag = "COPY";
+        statement.pins = home_table && home_table->temporary;
+        return statement;
+    }
+    if (on_server && from.has_query()) {
+        Statement inner = plan_statement(from.query(), text, context);
+        if (inner.plan == PlanKind::kRefuse) return inner;
+        if (inner.plan == PlanKind::kRoute && inner.route.where == Route::Where::kHome) {
+            inner.command = Command::kCopy;
+            inner.writes = true;
+            inner.returns_rows = false;
+            inner.tag = "COPY";
+            return inner;
+        }
+    }
+    if (on_server) {
         refuse(from.is_program() ? "cannot COPY with a program on a server" : "cannot COPY to or from a file on a server",
                "The table's rows may lie on several hosts, the file on one.", "Use COPY … STDIN or STDOUT (\\copy in psql).");
     }

@@ -1,9 +1,17 @@
 #include <algorithm>
 
+#include "planner/internal/create_as.h"
 #include "planner/internal/functions.h"
 #include "planner/internal/statement.h"
+#include "planner/plan_details.h"
 
 namespace pgmosaic::planner {
+
+bool is_temporary(const pg_query::RangeVar& relation, const PlanContext& context) {
+    if (relation.relpersistence() == "t" || relation.schemaname().substr(0, 7) == "pg_temp") return true;
+    const Table* table = context.find_table(relation);
+    return table && table->temporary;
+}
 
 namespace {
 
@@ -26,16 +34,12 @@ Statement temporary_statement() {
     return statement;
 }
 
-bool is_temporary(const pg_query::RangeVar& relation, const PlanContext& context) {
-    if (relation.relpersistence() == "t" || relation.schemaname().substr(0, 7) == "pg_temp") return true;
-    const Table* table = context.find_table(relation);
-    return table && table->temporary;
-}
-
 bool touches_temporary(const google::protobuf::Message& message, const PlanContext& context) {
     bool found = false;
     walk(message, [&](const google::protobuf::Message& each) {
         if (const auto* relation = as<pg_query::RangeVar>(each)) found |= is_temporary(*relation, context);
+        // CREATE FUNCTION pg_temp.f(): a part of a name.
+        if (const auto* word = as<pg_query::String>(each)) found |= word->sval() == "pg_temp";
         return !found;
     });
     return found;
@@ -109,40 +113,19 @@ Statement create_table(const pg_query::CreateStmt& create, PlanContext& context)
     return statement;
 }
 
-// ---- tables made of queries
-
-Statement create_table_as(const pg_query::CreateTableAsStmt& create, PlanContext& context) {
-    const bool view = create.objtype() == pg_query::OBJECT_MATVIEW;
-    const auto analysis = analyze(create.query(), context);
-    if (!view && is_temporary(create.into().rel(), context)) {
-        if (analysis->touches_sharded) {
-            refuse("cannot create a temporary table from sharded tables", "A temporary table lives on the home shard, their rows do not.",
-                   "CREATE TEMPORARY TABLE … (columns) first, then INSERT … SELECT.");
-        }
-        Statement statement = temporary_statement();
-        statement.tag = "SELECT";
-        return statement;
-    }
-    if (create.into().skip_data()) return broadcast();
-    const bool same_everywhere = !analysis->touches_sharded && !analysis->touches_local && !analysis->touches_unknown &&
-                                 !analysis->has_volatile && !analysis->has_now && !analysis->has_user_volatile;
-    if (view && same_everywhere) return broadcast();
-    if (view) {
-        refuse("cannot create a materialized view over tables of one or several shards",
-               "Each shard would keep the rows of its own part only.", "Use a view, or a table filled by INSERT … SELECT.");
-    }
-    refuse("cannot create a table from a query", "The table must be made on every shard before it is known where its rows go.",
-           "CREATE TABLE … (columns) first, then INSERT … SELECT.");
-}
+// ---- tables made of queries: create_as.cc
 
 Statement select_into(const pg_query::SelectStmt& select, PlanContext& context) {
-    pg_query::CreateTableAsStmt create;
+    pg_query::Node node;
+    pg_query::CreateTableAsStmt& create = *node.mutable_create_table_as_stmt();
     *create.mutable_into() = select.into_clause();
     create.set_objtype(pg_query::OBJECT_TABLE);
     pg_query::SelectStmt& query = *create.mutable_query()->mutable_select_stmt();
     query = select;
     query.clear_into_clause();
-    return create_table_as(create, context);
+    Statement statement = plan_create_as(node, context);
+    statement.tag = "SELECT";
+    return statement;
 }
 
 // ---- DROP, TRUNCATE
@@ -157,7 +140,15 @@ Statement drop(const pg_query::DropStmt& drop, PlanContext& context) {
         const Table* table = context.catalog.find_table(name.schema, name.name, context.environment.search_path);
         if (table && table->temporary) ++temporary;
     }
-    if (temporary == 0) return statement;
+    if (temporary == 0) {
+        pg_query::Node again;
+        *again.mutable_drop_stmt() = drop;
+        again.mutable_drop_stmt()->set_missing_ok(true);
+        PlanDetails details;
+        details.elsewhere = deparse(again);
+        set_details(statement, std::move(details));
+        return statement;
+    }
     if (temporary < static_cast<std::size_t>(drop.objects_size())) {
         refuse("cannot drop temporary and permanent tables in one statement", {}, "Drop them in two statements.");
     }
@@ -200,6 +191,23 @@ Statement create_database(Command command, const std::string& name) {
     return statement;
 }
 
+// True if all of these are the home shard's: other shards have empty tables of their names at most.
+template <class Relations>
+bool all_local(const Relations& relations, const PlanContext& context) {
+    for (const pg_query::RangeVar* relation : relations) {
+        const Table* table = context.find_table(*relation);
+        if (table && table->placement != Placement::kLocal) return false;
+    }
+    return !relations.empty();
+}
+
+// Looks after tables of the home shard: PostgreSQL says whether it may run within a transaction.
+Statement maintenance_at_home() {
+    Statement statement = route_home(Command::kMaintenance);
+    statement.reason = "only tables of the home shard";
+    return statement;
+}
+
 Statement maintenance(bool no_transaction) {
     Statement statement = broadcast(false);
     statement.command = Command::kMaintenance;
@@ -208,7 +216,23 @@ Statement maintenance(bool no_transaction) {
     return statement;
 }
 
-Statement reindex(const pg_query::ReindexStmt& reindex) {
+Statement vacuum(const pg_query::VacuumStmt& vacuum, PlanContext& context) {
+    std::vector<const pg_query::RangeVar*> relations;
+    for (const pg_query::Node& relation : vacuum.rels()) relations.push_back(&relation.vacuum_relation().relation());
+    if (all_local(relations, context)) return maintenance_at_home();
+    return maintenance(vacuum.is_vacuumcmd());
+}
+
+Statement cluster(const pg_query::ClusterStmt& cluster, PlanContext& context) {
+    if (cluster.has_relation() && all_local(std::vector{&cluster.relation()}, context)) return maintenance_at_home();
+    return maintenance(!cluster.has_relation());
+}
+
+Statement reindex(const pg_query::ReindexStmt& reindex, PlanContext& context) {
+    const bool table = reindex.kind() == pg_query::REINDEX_OBJECT_TABLE;
+    // An index is not in the snapshot: whose it is cannot be seen.
+    const bool anywhere = table || !has_spread_tables(context.catalog);
+    if (reindex.has_relation() && anywhere && all_local(std::vector{&reindex.relation()}, context)) return maintenance_at_home();
     const bool many = reindex.kind() == pg_query::REINDEX_OBJECT_SCHEMA || reindex.kind() == pg_query::REINDEX_OBJECT_SYSTEM ||
                       reindex.kind() == pg_query::REINDEX_OBJECT_DATABASE;
     return maintenance(many || is_on(reindex.params(), "concurrently"));
@@ -239,7 +263,7 @@ Statement alter_table(const pg_query::AlterTableStmt& alter, PlanContext& contex
     check_alter_table(alter, context);
     Statement statement = broadcast();
     for (const pg_query::Node& command : alter.cmds()) {
-        if (command.alter_table_cmd().subtype() == pg_query::AT_SetTableSpace) refuse_tablespace();
+        if (command.alter_table_cmd().subtype() == pg_query::AT_SetTableSpace && has_spread_tables(context.catalog)) refuse_tablespace();
         const bool concurrently = command.alter_table_cmd().subtype() == pg_query::AT_DetachPartition &&
                                   command.alter_table_cmd().def().partition_cmd().concurrent();
         statement.needs_no_transaction |= concurrently;
@@ -259,11 +283,13 @@ Statement without_catalog_change() { return broadcast(false); }
 
 }  // namespace
 
-Statement plan_ddl(const pg_query::Node& node, StatementText, PlanContext& context) {
+namespace {
+
+Statement plan_definition(const pg_query::Node& node, PlanContext& context) {
     using N = pg_query::Node;
     switch (node.node_case()) {
         case N::kCreateStmt: return create_table(node.create_stmt(), context);
-        case N::kCreateTableAsStmt: return create_table_as(node.create_table_as_stmt(), context);
+        case N::kCreateTableAsStmt: return plan_create_as(node, context);
         case N::kSelectStmt: return select_into(node.select_stmt(), context);
         case N::kDropStmt: return drop(node.drop_stmt(), context);
         case N::kTruncateStmt: return truncate(node.truncate_stmt(), context);
@@ -278,9 +304,15 @@ Statement plan_ddl(const pg_query::Node& node, StatementText, PlanContext& conte
             statement.force = is_on(node.dropdb_stmt().options(), "force");
             return statement;
         }
-        case N::kVacuumStmt: return maintenance(node.vacuum_stmt().is_vacuumcmd());
-        case N::kReindexStmt: return reindex(node.reindex_stmt());
-        case N::kClusterStmt: return maintenance(!node.cluster_stmt().has_relation());
+        case N::kVacuumStmt: return vacuum(node.vacuum_stmt(), context);
+        case N::kReindexStmt: return reindex(node.reindex_stmt(), context);
+        case N::kClusterStmt: return cluster(node.cluster_stmt(), context);
+        case N::kRefreshMatViewStmt: {
+            // Its rows are the home shard's.
+            Statement statement = route_home(Command::kDdl);
+            statement.tag = "REFRESH MATERIALIZED VIEW";
+            return statement;
+        }
         case N::kCheckPointStmt: {
             Statement statement = maintenance(false);
             statement.command = Command::kCheckpoint;
@@ -291,14 +323,25 @@ Statement plan_ddl(const pg_query::Node& node, StatementText, PlanContext& conte
             refuse("cannot use ALTER SYSTEM", "The servers' settings belong to the cluster's configuration.",
                    "Use ALTER DATABASE or ALTER ROLE … SET.");
         case N::kCreateTableSpaceStmt:
+            // One within the data directory is the only kind that a standby can have, too.
+            if (has_spread_tables(context.catalog) || !node.create_table_space_stmt().location().empty()) refuse_tablespace();
+            return route_home(Command::kDdl);
         case N::kDropTableSpaceStmt:
         case N::kAlterTableSpaceOptionsStmt:
-        case N::kAlterTableMoveAllStmt: refuse_tablespace();
+        case N::kAlterTableMoveAllStmt:
+            if (has_spread_tables(context.catalog)) refuse_tablespace();
+            return route_home(Command::kDdl);
         case N::kCreateSubscriptionStmt:
         case N::kAlterSubscriptionStmt:
         case N::kDropSubscriptionStmt:
+            if (!has_spread_tables(context.catalog)) return route_home(Command::kDdl);
             refuse("subscriptions are not supported", "Every shard would receive every row.", "Write through the endpoint.");
-        case N::kLoadStmt: refuse("cannot use LOAD", "It changes one server session, and yours may use several.");
+        case N::kLoadStmt: {
+            Statement statement = route_home(Command::kOther);
+            statement.pins = true;
+            statement.tag = "LOAD";
+            return statement;
+        }
         case N::kGrantStmt:
         case N::kGrantRoleStmt:
         case N::kAlterDefaultPrivilegesStmt:
@@ -316,6 +359,43 @@ Statement plan_ddl(const pg_query::Node& node, StatementText, PlanContext& conte
     if (touches_temporary(node, context)) return temporary_statement();
     Statement statement = broadcast();
     // A value added to an enumeration is not usable in the transaction that adds it, but may be added in one since PostgreSQL 12.
+    return statement;
+}
+
+bool of_large_object(const pg_query::Node& node) {
+    return node.comment_stmt().objtype() == pg_query::OBJECT_LARGEOBJECT || node.grant_stmt().objtype() == pg_query::OBJECT_LARGEOBJECT ||
+           node.alter_owner_stmt().object_type() == pg_query::OBJECT_LARGEOBJECT || node.sec_label_stmt().objtype() == pg_query::OBJECT_LARGEOBJECT;
+}
+
+// Any word of the statement may be a table's name.
+bool names_spread_table(const pg_query::Node& node, const PlanContext& context) {
+    if (!has_spread_tables(context.catalog)) return false;
+    const auto spread = [&](std::string name) {
+        std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+        for (const Table* table : context.catalog.tables_called(name)) {
+            if (table->placement != Placement::kLocal) return true;
+        }
+        return false;
+    };
+    bool found = false;
+    walk(node, [&](const google::protobuf::Message& each) {
+        if (const auto* word = as<pg_query::String>(each)) found |= spread(word->sval());
+        if (const auto* relation = as<pg_query::RangeVar>(each)) found |= spread(relation->relname());
+        return !found;
+    });
+    return found;
+}
+
+}  // namespace
+
+Statement plan_ddl(const pg_query::Node& node, StatementText, PlanContext& context) {
+    if (of_large_object(node)) return route_home(Command::kDdl);  // large objects are the home shard's
+    Statement statement = plan_definition(node, context);
+    if (statement.plan == PlanKind::kBroadcast && statement.command == Command::kDdl && !statement.then) {
+        PlanDetails details = details_of(statement);
+        details.elsewhere_optional = !names_spread_table(node, context);
+        set_details(statement, std::move(details));
+    }
     return statement;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "planner/internal/functions.h"
+#include "planner/internal/insert_select.h"
 #include "planner/internal/insert_text.h"
 #include "planner/internal/statement.h"
 
@@ -39,7 +40,7 @@ class InsertPlanner {
         }
         if (table_.placement != Placement::kSharded) return into_other();
         check_conflict_clause();
-        if (analysis_.has_modifying_cte) refuse_modifying_with();
+        if (analysis_.has_modifying_cte) return from_write();
         read_columns();
         if (!insert_.has_select_stmt()) return default_values();
         const pg_query::SelectStmt& source = insert_.select_stmt().select_stmt();
@@ -58,22 +59,20 @@ class InsertPlanner {
 
     // A local or reference table filled from sharded ones.
     Statement into_other() {
-        auto route = prove_route(analysis_);
-        if (table_.placement == Placement::kReference || !route) {
-            refuse("cannot insert into " + quoted(table_.name) + " from sharded tables",
-                   "The rows that are read lie on several shards, the rows that are written do not.",
-                   "Read the rows first and insert them with VALUES or COPY.");
-        }
-        check_home_state(analysis_);
-        Statement statement = route_to(*route, "the sharded tables are bound to one shard key");
-        Statement otherwise;
-        otherwise.plan = PlanKind::kRefuse;
-        otherwise.refusal = refusal("cannot insert into " + quoted(table_.name) + " from another shard",
-                                    "The rows that are read are not on the home shard.",
-                                    "Read the rows first and insert them with VALUES or COPY.");
-        statement.route.otherwise = std::make_shared<const Statement>(std::move(otherwise));
-        return statement;
+        if (analysis_.has_modifying_cte) return from_write();
+        read_columns();
+        return gather();
     }
+
+    // Rows that another write gives back.
+    Statement from_write() {
+        const auto changed = read_from_write(insert_);
+        if (!changed) refuse_modifying_with();
+        read_columns();
+        return gather_insert(*changed, table_, columns_, context_);
+    }
+
+    Statement gather() const { return gather_insert(insert_, table_, columns_, context_); }
 
     [[noreturn]] void refuse_modifying_with() {
         refuse("cannot insert into " + quoted(table_.name) + " with data-modifying WITH", "The parts of the statement may lie on several shards.",
@@ -130,17 +129,20 @@ class InsertPlanner {
 
     // ---- keys and fills
 
-    [[noreturn]] void refuse_null_key() {
+    // PostgreSQL's own error, with the row in it, comes from a shard that gets the row: any.
+    InsertRows::Key null_key(InsertText::Item& item) {
         const std::string& key = key_column().name;
-        if (key_column().not_null) {
-            throw PgError(Error{.code = sqlstate::kNotNullViolation,
-                                .message = "null value in column \"" + key + "\" of relation \"" + table_.name + "\" violates not-null constraint"});
+        if (null_key_is_told()) {
+            item.text = "NULL";
+            return {false, 0, {ValueRef::From::kConstant, 0, Literal{Literal::Kind::kNull, false, {}}}};
         }
         throw PgError(Error{.code = sqlstate::kNullValueNotAllowed,
                             .message = "shard key \"" + key + "\" of \"" + table_.name + "\" cannot be null",
                             .detail = "The key says on which shard the row belongs.",
                             .hint = "Give the row a key."});
     }
+
+    bool null_key_is_told() const { return key_column().not_null && !table_.has_row_triggers; }
 
     std::size_t add_fill(const std::string& expression, const Column& column) {
         fills_.push_back("CAST((" + expression + ") AS " + column.type_name + ")::pg_catalog.text");
@@ -149,14 +151,14 @@ class InsertPlanner {
 
     InsertRows::Key default_key(InsertText::Item& item) {
         const Column& column = key_column();
-        if (column.default_expr.empty()) refuse_null_key();
+        if (column.default_expr.empty()) return null_key(item);
         item.fill = add_fill(column.default_expr, column);
         return {true, *item.fill, {}};
     }
 
     InsertRows::Key key_of(const pg_query::Node& value, InsertText::Item& item) {
         const Column& column = key_column();
-        if (is_null_constant(value)) refuse_null_key();
+        if (is_null_constant(value)) return null_key(item);
         const auto family = shardmap::key_family(column.type);
         const auto read = family ? context_.key_value_of(value, *family) : std::nullopt;
         if (read && read->from == ValueRef::From::kParameter) return {false, 0, *read};
@@ -170,17 +172,13 @@ class InsertPlanner {
         return {true, *item.fill, {}};
     }
 
+    // The rows must be evaluated as a query.
+    struct NotBeforehand {};
+
     // What must be computed before routing is computed on the home shard: it can hold anything but parameters and sharded tables.
     void check_key_expression(const pg_query::Node& value) {
         walk(value, [&](const google::protobuf::Message& each) {
-            if (as<pg_query::ParamRef>(each)) {
-                refuse("cannot compute a shard key or a sequence's value from a parameter",
-                       "It is computed before the row's shard is known.", "Pass the value itself as the parameter.");
-            }
-            if (as<pg_query::SubLink>(each) && analysis_.sharded().size() > 1) {
-                refuse("cannot compute a shard key or a sequence's value from sharded tables",
-                       "It is computed before the row's shard is known.", "Read it with a query of its own.");
-            }
+            if (as<pg_query::ParamRef>(each) || (as<pg_query::SubLink>(each) && analysis_.sharded().size() > 1)) throw NotBeforehand{};
             return true;
         });
     }
@@ -286,15 +284,18 @@ class InsertPlanner {
             if (static_cast<int>(i) == table_.key || needs_fill(table_.columns[i])) omitted_.push_back(i);
         }
         check_functions();
-        for (std::size_t row = 0; row < text.rows.size(); ++row) read_row(source, row, text);
+        try {
+            for (std::size_t row = 0; row < text.rows.size(); ++row) read_row(source, row, text);
+        } catch (const NotBeforehand&) {
+            return gather();
+        }
         const auto others = prove_route(analysis_, target_);
         const bool plain = keys_.size() == 1 && fills_.empty() && source;
         const bool reads_sharded = analysis_.sharded().size() > 1;
         const bool nullable_parameter = plain && keys_[0].value.from == ValueRef::From::kParameter && !key_column().not_null;
         if (plain && (reads_sharded || !nullable_parameter)) return routed(others);
         if (reads_sharded || analysis_.touches_local || analysis_.touches_unknown) {
-            refuse("cannot insert into " + quoted(table_.name) + " with sub-queries", "The rows go to several shards, what they read does not.",
-                   "Read first, then insert the values; or insert one row with its shard key written out.");
+            return gather();
         }
         return spread(std::move(text));
     }
@@ -311,18 +312,30 @@ class InsertPlanner {
         Route route;
         if (others && !others->keys.empty()) route = *others;
         const bool agrees = others && (others->keys.empty() || others->group == table_.group);
-        if (!agrees) {
-            refuse("cannot insert into " + quoted(table_.name) + " with this sub-query", "It reads sharded tables that are not bound to the row's shard key.",
-                   "Read first, then insert the values.");
-        }
+        if (!agrees) return gather();
         route.where = Route::Where::kKey;
         route.group = table_.group;
         route.key_type = key_column().type;
         route.needs_home = analysis_.touches_local || analysis_.touches_unknown;
         route.keys.insert(route.keys.begin(), KeyAlternatives{keys_[0].value});
         Statement statement = route_to(std::move(route), "the row's shard key is given");
-        if (may_diverge(statement.route)) statement.route.otherwise = refusing_otherwise();
+        const bool reads = insert_.select_stmt().select_stmt().values_lists_size() == 0 || !route_reads_nothing(others);
+        if (may_diverge(statement.route)) statement.route.otherwise = reads ? gathering_otherwise() : refusing_otherwise();
         return statement;
+    }
+
+    static bool route_reads_nothing(const std::optional<Route>& others) { return others->keys.empty() && !others->needs_home; }
+
+    std::shared_ptr<const Statement> gathering_otherwise() const {
+        try {
+            return std::make_shared<const Statement>(gather());
+        } catch (const PgError& refused) {
+            Statement otherwise;
+            otherwise.command = Command::kInsert;
+            otherwise.plan = PlanKind::kRefuse;
+            otherwise.refusal = refused.error();
+            return std::make_shared<const Statement>(std::move(otherwise));
+        }
     }
 
     std::shared_ptr<const Statement> refusing_otherwise() const {
@@ -369,25 +382,26 @@ class InsertPlanner {
     // ---- INSERT … SELECT
 
     Statement from_select() {
+        bool filled = false;
         for (std::size_t i = 0; i < table_.columns.size(); ++i) {
             const bool given = std::find(columns_.begin(), columns_.end(), i) != columns_.end();
-            if (given || !needs_fill(table_.columns[i])) continue;
-            refuse("cannot insert a query's rows into " + quoted(table_.name) + " without column " + quoted(table_.columns[i].name),
-                   "Its default comes from the home shard, for each row.", "Give the column a value in the query.");
+            filled |= !given && needs_fill(table_.columns[i]);
         }
-        check_home_state(analysis_);
         const auto position = key_position();
         const Level& source = analysis_.levels[static_cast<std::size_t>(analysis_.levels[0].source)];
-        if (!position || !source.output_known || *position >= source.output_names.size()) refuse_select();
+        const bool known = position && source.output_known && *position < source.output_names.size();
+        if (filled || !known || analysis_.has_sequence_function || analysis_.has_session_function) return gather();
         if (auto routed = select_to_one_key(source, *position)) return std::move(*routed);
-        return select_on_each_shard(source, *position);
+        try {
+            return select_on_each_shard(source, *position);
+        } catch (const NotOnEachShard&) {
+            return gather();
+        }
     }
 
-    [[noreturn]] void refuse_select() {
-        refuse("cannot insert a query's rows into " + quoted(table_.name) + " on several shards",
-               "The query does not take the shard key " + quoted(key_column().name) + " from a table that is sharded alike, row by row.",
-               "Select the shard key of a colocated table into it, or read the rows and insert them with VALUES or COPY.");
-    }
+    // The query does not take the shard key from a table that is sharded alike, row by row.
+    struct NotOnEachShard {};
+    [[noreturn]] static void refuse_select() { throw NotOnEachShard{}; }
 
     std::optional<Statement> select_to_one_key(const Level& source, std::size_t position) {
         if (!source.operands.empty() || !source.output[position]) return std::nullopt;

@@ -2,6 +2,7 @@
 
 #include "planner/internal/functions.h"
 #include "planner/internal/statement.h"
+#include "planner/plan_details.h"
 
 namespace pgmosaic::planner {
 
@@ -124,11 +125,12 @@ Statement plan_transaction(const pg_query::TransactionStmt& from) {
         case pg_query::TRANS_STMT_SAVEPOINT: is(TransactionVerb::kSavepoint, "SAVEPOINT"); break;
         case pg_query::TRANS_STMT_RELEASE: is(TransactionVerb::kRelease, "RELEASE"); break;
         case pg_query::TRANS_STMT_ROLLBACK_TO: is(TransactionVerb::kRollbackTo, "ROLLBACK"); break;
-        default:
-            refuse("cannot use two-phase commit from a client",
-                   "Transactions over several shards are made atomic with prepared transactions of pgmosaic's own.",
-                   "Use COMMIT: it commits on all shards or on none.");
+        case pg_query::TRANS_STMT_PREPARE: is(TransactionVerb::kPrepareTransaction, "PREPARE TRANSACTION"); break;
+        case pg_query::TRANS_STMT_COMMIT_PREPARED: is(TransactionVerb::kCommitPrepared, "COMMIT PREPARED"); break;
+        case pg_query::TRANS_STMT_ROLLBACK_PREPARED: is(TransactionVerb::kRollbackPrepared, "ROLLBACK PREPARED"); break;
+        default: break;
     }
+    if (!from.gid().empty()) statement.name = from.gid();
     if (statement.verb == TransactionVerb::kBegin) statement.argument = modes_text(from.options());
     return statement;
 }
@@ -221,7 +223,9 @@ Statement plan_explain(const pg_query::ExplainStmt& from, StatementText text, Pl
         runs = value != "off" && value != "false" && !(each.arg().has_integer() && each.arg().integer().ival() == 0);
     }
     Statement statement;
-    if (from.query().has_execute_stmt()) {
+    if (!has_spread_tables(context.catalog)) {
+        statement = route_home(Command::kExplain);  // one server has all there is, prepared statements too
+    } else if (from.query().has_execute_stmt()) {
         statement = plan_execute(from.query().execute_stmt(), text);
     } else {
         statement = plan_statement(from.query(), text, context);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "planner/internal/move_rows.h"
 #include "planner/internal/statement.h"
 
 namespace pgmosaic::planner {
@@ -24,6 +25,9 @@ bool uses_cursor(const pg_query::Node& node) {
     return found;
 }
 
+// The assignments give some row another key.
+struct MovesRows {};
+
 // SET key = … is right only where it gives the key the value that it has.
 void check_assignments(const Nodes& assignments, const Table& table, const std::optional<KeyAlternatives>& keys, PlanContext& context) {
     const std::string& key = table.columns[static_cast<std::size_t>(table.key)].name;
@@ -38,8 +42,7 @@ void check_assignments(const Nodes& assignments, const Table& table, const std::
             context.exact_literals = true;
             if (same) return;
         }
-        refuse("cannot change shard key " + quoted(key) + " of " + quoted(table.name),
-               "The row would belong to another shard.", "Insert the row with its new key, then delete the old one.");
+        throw MovesRows{};
     }
 }
 
@@ -48,7 +51,13 @@ void check_key_assignments(const pg_query::Node& node, const Table& table, const
     if (node.has_update_stmt()) check_assignments(node.update_stmt().target_list(), table, keys, context);
     for (const pg_query::Node& when : node.merge_stmt().merge_when_clauses()) {
         if (when.merge_when_clause().command_type() != pg_query::CMD_UPDATE) continue;
-        check_assignments(when.merge_when_clause().target_list(), table, keys, context);
+        try {
+            check_assignments(when.merge_when_clause().target_list(), table, keys, context);
+        } catch (const MovesRows&) {
+            const std::string& key = table.columns[static_cast<std::size_t>(table.key)].name;
+            refuse("cannot change shard key " + quoted(key) + " of " + quoted(table.name) + " in MERGE",
+                   "The row would belong to another shard.", "Use UPDATE for the rows that move.");
+        }
     }
 }
 
@@ -142,7 +151,11 @@ Statement plan_write(const pg_query::Node& node, const QueryAnalysis& analysis, 
         refuse_spread_write("write", *analysis.entries[static_cast<std::size_t>(analysis.sharded()[0])].table);
     };
     if (table && table->kind == 'v') check_view_assignments(node, analysis, target);
-    if (sharded) check_key_assignments(node, *table, analysis.key_values(target), context);
+    try {
+        if (sharded) check_key_assignments(node, *table, analysis.key_values(target), context);
+    } catch (const MovesRows&) {
+        return plan_row_move(node.update_stmt(), analysis, *table, context);
+    }
     if (sharded && node.has_merge_stmt()) check_merge_inserts(node.merge_stmt(), *table, analysis, target);
     if (!route) return multi();
     check_home_state(analysis);

@@ -86,7 +86,6 @@ class SimpleQuery(unittest.TestCase):
                   "SELECT current_setting('my.custom')", "BEGIN", "SET TimeZone = 'Asia/Tokyo'", "ROLLBACK", "SHOW TimeZone",
                   "SET SESSION AUTHORIZATION DEFAULT", "RESET ALL", "SHOW TimeZone", "DISCARD ALL")
 
-    @unittest.expectedFailure  # the error of a NULL key lacks PostgreSQL's DETAIL (issue 3)
     def test_null_key_detail(self):
         self.same("INSERT INTO t VALUES (NULL, 'no key', 0)")
 

@@ -1,3 +1,4 @@
+#include "planner/plan_details.h"
 #include "tests/unit/planner/fixture.h"
 
 namespace pgmosaic::planner {
@@ -19,8 +20,8 @@ TEST_F(Classification, TakesTransactionControlApart) {
     EXPECT_EQ(plan("ROLLBACK TO a").verb, TransactionVerb::kRollbackTo);
     EXPECT_EQ(plan("RELEASE a").verb, TransactionVerb::kRelease);
     EXPECT_EQ(plan("END").verb, TransactionVerb::kCommit);
-    EXPECT_NE(refusal_of("PREPARE TRANSACTION 'x'"), "");
-    EXPECT_NE(refusal_of("COMMIT PREPARED 'x'"), "");
+    EXPECT_EQ(plan("PREPARE TRANSACTION 'x'").verb, TransactionVerb::kPrepareTransaction);
+    EXPECT_EQ(plan("COMMIT PREPARED 'x'").name, "x");
 }
 
 TEST_F(Classification, TakesSettingsApart) {
@@ -118,13 +119,34 @@ TEST_F(Classification, KeepsTemporaryTablesOnTheHomeShard) {
 }
 
 TEST_F(Classification, RefusesWhatOneServerWouldDoAlone) {
-    for (const char* sql : {"ALTER SYSTEM SET work_mem = 1", "CREATE TABLESPACE x LOCATION '/x'", "LOAD 'x'",
+    for (const char* sql : {"ALTER SYSTEM SET work_mem = 1", "CREATE TABLESPACE x LOCATION '/x'",
                             "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p", "COPY orders FROM '/tmp/x'", "COPY orders TO PROGRAM 'cat'",
-                            "CREATE TABLE t AS SELECT * FROM orders", "CREATE MATERIALIZED VIEW m AS SELECT * FROM orders",
-                            "CREATE TABLE t AS SELECT * FROM settings", "SELECT * INTO t FROM settings"}) {
+                            "CREATE MATERIALIZED VIEW m AS SELECT * FROM orders"}) {
         EXPECT_NE(refusal_of(sql), "") << sql;
     }
-    EXPECT_EQ(plan("CREATE TABLE t AS SELECT * FROM orders WITH NO DATA").plan, PlanKind::kBroadcast);
+}
+
+TEST_F(Classification, LeavesTheFilesOfAServerToLocalTables) {
+    for (const char* sql : {"COPY settings FROM '/tmp/x'", "COPY settings TO '/tmp/x'", "COPY (SELECT * FROM settings) TO '/tmp/x'"}) {
+        EXPECT_EQ(plan(sql).plan, PlanKind::kRoute) << sql;
+        EXPECT_EQ(plan(sql).route.where, Route::Where::kHome) << sql;
+    }
+    EXPECT_NE(refusal_of("COPY (SELECT * FROM orders) TO '/tmp/x'"), "");
+}
+
+TEST_F(Classification, MakesTablesOfQueriesOnTheHomeShardFirst) {
+    for (const char* sql : {"CREATE TABLE t AS SELECT * FROM settings", "SELECT * INTO t FROM settings", "CREATE MATERIALIZED VIEW m AS SELECT * FROM settings",
+                            "CREATE TABLE t AS SELECT * FROM orders WITH NO DATA"}) {
+        const Statement& statement = plan(sql);
+        EXPECT_EQ(statement.plan, PlanKind::kBroadcast) << sql;
+        EXPECT_NE(details_of(statement).elsewhere_query, "") << sql;
+        EXPECT_FALSE(details_of(statement).selects) << sql;
+    }
+    const Statement& filled = plan("CREATE TABLE s.t (a) AS SELECT note FROM orders");
+    EXPECT_EQ(filled.rewritten, "CREATE TABLE s.t(a) AS SELECT note FROM orders WITH NO DATA");
+    ASSERT_TRUE(details_of(filled).selects);
+    EXPECT_EQ(details_of(filled).rows.head, "INSERT INTO s.t");
+    EXPECT_EQ(details_of(filled).rows.source_sql, "SELECT note FROM orders");
 }
 
 TEST_F(Classification, CutsAQueryStringIntoStatements) {

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+#include "coordinator/session.h"
+#include "planner/plan_details.h"
+
+namespace pgmosaic::coordinator {
+
+/// kInsert whose rows are a query's. See execute.h.
+Task<> execute_insert_select(Session& session, const Request& request, const planner::InsertSelect& plan);
+/// The same within an open transaction; returns the command tag. ConnectionLost passes.
+Task<std::string> insert_rows(Session& session, const Request& request, const planner::InsertSelect& plan);
+
+}  // namespace pgmosaic::coordinator

@@ -1,0 +1,23 @@
+#include "planner/plan_details.h"
+
+#include <algorithm>
+
+namespace pgmosaic::planner {
+
+const PlanDetails& details_of(const Statement& statement) {
+    static const PlanDetails none;
+    if (!statement.insert || statement.insert->rows > 0 || !statement.insert->tree) return none;
+    return *static_cast<const PlanDetails*>(statement.insert->tree.get());
+}
+
+void set_details(Statement& statement, PlanDetails details) {
+    statement.insert.emplace();
+    statement.insert->tree = std::make_shared<const PlanDetails>(std::move(details));
+}
+
+bool has_spread_tables(const Catalog& catalog) {
+    const std::vector<Table>& tables = catalog.tables();
+    return std::any_of(tables.begin(), tables.end(), [](const Table& table) { return table.placement != Placement::kLocal; });
+}
+
+}  // namespace pgmosaic::planner

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "planner/plan.h"
+
+/// What some plans say beyond plan.h, which every file includes. A statement carries it in `insert->tree`, with no rows of VALUES.
+namespace pgmosaic::planner {
+
+/// kInsert without VALUES: the rows of `source_sql`, a statement with a plan of its own, go in batches into a table, wherever each row
+/// belongs. The parameters of the statement are those of the source and of `tail`.
+struct InsertSelect {
+    /// A column that the shards are given a value of.
+    struct Target {
+        std::string name{};
+        std::string type_name{};  ///< as CREATE TABLE says it; empty: of a table that is made by this very statement
+        Oid type = 0;
+        std::string fill{};       ///< an expression that the home shard evaluates for each row; empty: the source's next column
+    };
+    Oid table = 0;                     ///< 0: it is made by this very statement
+    Placement placement = Placement::kLocal;
+    GroupId group{};
+    Oid key_type = 0;
+    std::int32_t key_typmod = -1;
+    std::size_t key = 0;               ///< kSharded: which of `targets` is the shard key
+    bool null_key_is_told = false;     ///< a shard that gets a NULL key says in PostgreSQL's words why not
+    std::string source_sql{};
+    std::string head{};                ///< INSERT INTO t AS x
+    std::string overriding{};
+    std::string tail{};                ///< ON CONFLICT … RETURNING …
+    std::vector<Target> targets{};     ///< sources first, in their order, then fills
+    bool at_once = false;              ///< a row must not be met twice (DO UPDATE): no batches
+    std::string copy_head{};           ///< kReference: INSERT INTO t for the copies, from what the leader has stored
+    std::vector<std::string> copied{}; ///< kReference: the columns that are passed on to the copies
+    std::string lock_sql{};            ///< kReference: taken on every copy first
+    std::string verb = "INSERT 0";     ///< of the command tag
+    bool moves = false;                ///< an UPDATE of the key: its source deletes the rows that come back
+};
+
+/// kInsert, kBroadcast.
+struct PlanDetails {
+    bool selects = false;  ///< `rows` says whose rows go where
+    InsertSelect rows{};
+    /// kBroadcast: what the other shards run instead of the home shard's text; or a query that gives them their statements,
+    /// one in each row, once the home shard has run its own.
+    std::string elsewhere{};
+    std::string elsewhere_query{};
+    /// kBroadcast: nothing that lies on several shards is named. The home shard has carried it out; another shard may lack what it
+    /// names (a function or a block of code may have made it, on the home shard only).
+    bool elsewhere_optional = false;
+};
+
+/// Empty details for a statement that has none.
+const PlanDetails& details_of(const Statement& statement);
+void set_details(Statement& statement, PlanDetails details);
+
+/// True if tables lie on several shards. Where none does, the home shard is all there is.
+bool has_spread_tables(const Catalog& catalog);
+
+}  // namespace pgmosaic::planner
