@@ -1,6 +1,7 @@
 #include <charconv>
 
 #include "coordinator/execute.h"
+#include "coordinator/internal/syntax_error.h"
 #include "coordinator/session.h"
 
 /// The extended query protocol. Messages whose target is one shard are put into that server session's output as they come and
@@ -78,8 +79,8 @@ Task<> Session::on_parse(std::string_view body) {
     co_await replan(*statement);
     const planner::PlannedText& text = *statement->planned.text;
     if (text.syntax_error) {
-        check_not_failed();
-        throw PgError(*text.syntax_error);
+        if (pipeline_ != nullptr) throw PgError(*text.syntax_error);
+        co_await throw_syntax_error(*this, statement->sql, *text.syntax_error);
     }
     if (text.statements.size() > 1) {
         throw PgError(Error{.code = sqlstate::kSyntaxError,

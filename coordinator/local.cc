@@ -1,8 +1,10 @@
 #include <algorithm>
 
 #include "coordinator/execute.h"
+#include "coordinator/execute_prepared.h"
 #include "coordinator/login.h"
 #include "coordinator/session.h"
+#include "planner/plan_details.h"
 
 namespace pgmosaic::coordinator {
 
@@ -19,6 +21,19 @@ Error only_in_block(const std::string& what) {
     return Error{.code = sqlstate::kNoActiveSqlTransaction, .message = what + " can only be used in transaction blocks"};
 }
 
+/// What the client asked for when it connected: RESET goes back to it, as it does within one server session.
+const Setting* startup_setting(const SettingsPointer& at_startup, const std::string& name) {
+    if (!at_startup) return nullptr;
+    const auto& values = at_startup->values;
+    const auto found = std::find_if(values.begin(), values.end(), [&](const Setting& setting) { return setting.name == name; });
+    return found == values.end() || !found->sql.starts_with("SET ") ? nullptr : &*found;
+}
+
+/// Marks, in the place of what a plan was made for, a statement that the home shard's own session has prepared.
+constexpr std::uint64_t kPreparedAtHome = 1;
+
+bool prepared_at_home(const PreparedStatement& prepared) { return prepared.environment == kPreparedAtHome && !prepared.planned.text; }
+
 }  // namespace
 
 Task<> Session::run_local(const Request& request) {
@@ -31,7 +46,17 @@ Task<> Session::run_local(const Request& request) {
         case Command::kDiscard: co_await run_discard(request); break;
         case Command::kPrepare: co_await run_sql_prepare(request); break;
         case Command::kExecute: co_await run_sql_execute(request); break;
-        case Command::kDeallocate: run_sql_deallocate(request); break;
+        case Command::kDeallocate: {
+            std::string at_home;
+            for (const auto& [name, prepared] : prepared_) {
+                const bool meant = statement.name.empty() || name == statement.name;
+                if (meant && prepared_at_home(*prepared)) at_home += "DEALLOCATE " + planner::quote_identifier(name) + ";";
+            }
+            if (!at_home.empty() && pinned_.contains(home())) co_await query_shard(home(), at_home, false);
+            if (!transaction_.open()) release_statement_leases();
+            run_sql_deallocate(request);
+            break;
+        }
         case Command::kFetch:
         case Command::kClose: co_await run_cursor(request); break;
         default:
@@ -76,12 +101,10 @@ Task<> Session::run_transaction_verb(const planner::Statement& statement) {
         case TransactionVerb::kSavepoint:
         case TransactionVerb::kRelease:
         case TransactionVerb::kRollbackTo: co_await run_savepoint(statement); break;
-        case TransactionVerb::kPrepareTransaction:
+        case TransactionVerb::kPrepareTransaction: tag = co_await prepare_for_client(*this, statement.name); break;
         case TransactionVerb::kCommitPrepared:
-        case TransactionVerb::kRollbackPrepared:
-        case TransactionVerb::kNone:
-            throw PgError(refusal("two-phase commit by clients is not supported",
-                                  "Transactions over several shards use it themselves.", "Use COMMIT."));
+        case TransactionVerb::kRollbackPrepared: co_await finish_for_client(*this, statement); break;
+        case TransactionVerb::kNone: throw PgError(refusal("this transaction command is not supported"));
     }
     wire::write_command_complete(answer(), tag);
 }
@@ -175,16 +198,20 @@ Task<> Session::run_set(const Request& request) {
         co_return;
     }
     // The home shard judges the value and reports what changed; the others are told when they are next used.
+    const std::string name = lower(statement.name);
+    const bool resets = statement.command == Command::kReset || statement.argument.empty();
+    const Setting* at_startup = resets ? startup_setting(startup_settings_, name) : nullptr;
+    const std::string sql = at_startup == nullptr ? std::string(request.sql) : statement.local ? "SET LOCAL " + at_startup->sql.substr(4) : at_startup->sql;
     Participant* participant = co_await use_shard(home(), false);
     start_relay(*participant);
-    wire::write_query(participant->connection().out(), request.sql);
-    relay_.expect({.kind = Expect::Kind::kQuery});
+    wire::write_query(participant->connection().out(), sql);
+    relay_.expect({.kind = Expect::Kind::kQuery, .swallow_complete = at_startup != nullptr});
     co_await relay_.drain(participant->connection(), client_);
     if (relay_.failed()) {
         release_statement_leases();
         throw StatementFailed{};
     }
-    const std::string sql(request.sql);
+    if (at_startup != nullptr) wire::write_command_complete(answer(), statement.tag);
     if (transaction_.open()) {
         for (auto& [shard, other] : transaction_.participants()) {
             if (&other == participant) continue;
@@ -192,12 +219,13 @@ Task<> Session::run_set(const Request& request) {
             if (!result) throw PgError(result.error());
         }
     }
-    const std::string name = lower(statement.name);
     if (statement.local || name == "transaction") {
         if (transaction_.open()) transaction_.local_settings().push_back(sql);
     } else {
-        const bool resets = statement.command == Command::kReset || statement.argument.empty();
-        settings_ = resets ? core_.settings().without(settings_, name) : core_.settings().with(settings_, {name, sql});
+        // Who takes another identity leaves the role that was taken under the old one.
+        if (name == "session authorization") settings_ = core_.settings().without(settings_, "role");
+        if (at_startup != nullptr) settings_ = core_.settings().with(settings_, *at_startup);
+        else settings_ = resets ? core_.settings().without(settings_, name) : core_.settings().with(settings_, {name, sql});
         for (auto& [shard, other] : transaction_.participants()) other.connection().settings = settings_;
         participant->connection().settings = settings_;
     }
@@ -285,9 +313,15 @@ Task<> Session::run_sql_prepare(const Request& request) {
     prepared->sql = statement.argument;
     prepared->named = true;
     prepared->sql_types = statement.type_names;
+    if (!planner::has_spread_tables(*environment_.catalog)) {
+        prepared->environment = kPreparedAtHome;
+        co_await pin(home());
+        co_await run_route(request, home());
+        if (relay_.failed()) co_return;  // the client has the error, and ReadyForQuery with it
+    } else {
+        wire::write_command_complete(answer(), "PREPARE");
+    }
     prepared_[statement.name] = std::move(prepared);
-    wire::write_command_complete(answer(), "PREPARE");
-    co_return;
 }
 
 /// The prepared text with its parameters replaced by the arguments, run as if it had been written so.
@@ -296,6 +330,10 @@ Task<> Session::run_sql_execute(const Request& request) {
     if (found == prepared_.end()) {
         throw PgError(Error{.code = sqlstate::kInvalidSqlStatementName,
                             .message = "prepared statement \"" + request.statement.name + "\" does not exist"});
+    }
+    if (prepared_at_home(*found->second) && !planner::has_spread_tables(*environment_.catalog) && pinned_.contains(home())) {
+        co_await run_route(request, home());
+        co_return;
     }
     if (!request.simple()) {
         throw PgError(refusal("EXECUTE is not available in the extended protocol", {}, "Bind the statement by the protocol."));

@@ -1,3 +1,4 @@
+#include "coordinator/internal/syntax_error.h"
 #include "coordinator/session.h"
 
 namespace pgmosaic::coordinator {
@@ -12,8 +13,7 @@ Task<> Session::simple_query(std::string_view sql) {
     // The plan is shared and the literals are this session's: both outlive what runs below.
     const std::shared_ptr<const planner::PlannedText> text = planned_.text;
     if (text->syntax_error) {
-        if (transaction_.failed()) check_not_failed();
-        throw PgError(*text->syntax_error);
+        co_await throw_syntax_error(*this, sql, *text->syntax_error);
     }
     if (text->statements.empty()) {
         wire::write_empty(client_.out(), 'I');

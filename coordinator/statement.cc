@@ -210,6 +210,7 @@ std::optional<std::int64_t> Session::count_of(const planner::CountRef& count, co
 
 std::string Session::shard_context(const planner::Statement& statement, ShardId shard) const {
     if (statement.plan == PlanKind::kRoute && statement.route.where == planner::Route::Where::kHome) return {};
+    if (statement.plan == PlanKind::kLocal && shard == home()) return {};
     return "shard " + shard_name(shard);
 }
 

@@ -51,6 +51,7 @@ std::optional<std::uint64_t> CopyLines::find(std::uint64_t shard_line) const {
 }
 
 std::string with_client_line(const std::string& context, const CopyLines& lines) {
+    if (lines.empty()) return context;
     static constexpr std::string_view kLine = ", line ";
     std::size_t copy = context.starts_with("COPY ") ? 0 : context.find("\nCOPY ");
     if (copy == std::string::npos) return context;

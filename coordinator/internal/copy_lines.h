@@ -17,6 +17,8 @@ class CopyLines {
     void add(std::uint64_t client_line, std::uint32_t lines);
     /// nullopt: too long ago, or never sent.
     std::optional<std::uint64_t> find(std::uint64_t shard_line) const;
+    /// No row was taken apart: what the shard got is the client's file as it came.
+    bool empty() const { return blocks_.empty(); }
 
     static constexpr std::size_t kRows = std::size_t{1} << 20;
 

@@ -24,6 +24,10 @@ TEST(CopyLines, ForgetsWhatIsLongAgo) {
     for (const std::uint64_t line : {CopyLines::kRows * 2, CopyLines::kRows * 2 - 77777}) EXPECT_EQ(lines.find(line), line * 3);
 }
 
+TEST(CopyLines, LeavesTheLinesOfAFileThatPassedWhole) {
+    EXPECT_EQ(with_client_line("COPY t, line 7", CopyLines()), "COPY t, line 7");
+}
+
 TEST(CopyLines, RewritesTheContext) {
     CopyLines lines;
     lines.add(41, 1);
