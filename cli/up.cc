@@ -27,7 +27,7 @@ constexpr auto kAnswerTimeout = 60s;
 // Standby and primary of a shard may take 30 s each; then the daemon is no longer waited for.
 constexpr auto kDownTimeout = 90s;
 
-ExitCode wait_for_answer(const Layout& layout) {
+Result<void> wait_for_answer(const Layout& layout) {
     const ConfigCheck check = check_config_file(layout.config_file());
     const EndpointAddress address = endpoint_address(check.config);
     const Deadline deadline = Deadline::after(kAnswerTimeout);
@@ -37,15 +37,17 @@ ExitCode wait_for_answer(const Layout& layout) {
         Result<node::SqlRows> answer = sql ? sql->run("SELECT 1", deadline) : Result<node::SqlRows>(sql.error());
         if (answer) {
             std::cerr << "ready: psql -h " << address.host << " -p " << address.port << " -U app app\n";
-            return ExitCode::kDone;
+            return {};
         }
         last = answer.error();
         if (!running_daemon(layout)) break;
         std::this_thread::sleep_for(20ms);
     }
     last.hint = "The daemon's log is \"" + layout.log_file() + "\".";
-    return fail(last);
+    return last;
 }
+
+ExitCode exit_code(const Result<void>& result) { return result ? ExitCode::kDone : fail(result.error()); }
 
 ExitCode fill_sample(const Layout& layout, const std::string& name) {
     const EndpointAddress address = endpoint_address(check_config_file(layout.config_file()).config);
@@ -75,18 +77,21 @@ ExitCode start_daemon(const UpOptions& options, const Layout& layout, const Acco
     }
     close(pipe_ends[1]);
     const Outcome outcome = follow(pipe_ends[0], layout.log_file());
-    if (outcome.ready) return wait_for_answer(layout);
+    if (outcome.ready) return exit_code(wait_for_answer(layout));
     waitpid(child, nullptr, 0);
     return outcome.code;
 }
 
-ExitCode check_running(const UpOptions& options, const Layout& layout, pid_t daemon) {
+/// Nothing: the daemon was about to end when it was found, and another is to be started.
+std::optional<ExitCode> check_running(const UpOptions& options, const Layout& layout, pid_t daemon) {
     const Result<ClusterFile> cluster = cluster_from_json(node::read_text(layout.cluster_file()));
     if (cluster) {
         if (Result<void> same = check_wishes(options, layout, *cluster); !same) return fail(same.error());
     }
     std::cerr << "already running (pid " << daemon << ")\n";
-    return wait_for_answer(layout);
+    const Result<void> answers = wait_for_answer(layout);
+    if (!answers && !running_daemon(layout)) return std::nullopt;
+    return exit_code(answers);
 }
 
 /// Servers whose daemon was killed.
@@ -117,7 +122,9 @@ Result<void> stop_daemon(const Layout& layout, pid_t daemon) {
 }
 
 ExitCode bring_cluster_up(const UpOptions& options, const Layout& layout, const Account& account) {
-    if (const std::optional<pid_t> daemon = running_daemon(layout)) return check_running(options, layout, *daemon);
+    if (const std::optional<pid_t> daemon = running_daemon(layout)) {
+        if (const std::optional<ExitCode> code = check_running(options, layout, *daemon)) return *code;
+    }
     if (!options.foreground) return start_daemon(options, layout, account);
     Reporter terminal(-1);
     return run_daemon(options, layout, account, terminal);

@@ -13,9 +13,9 @@ bool is_sharded(const RangeEntry& entry) {
 }
 
 /// Which levels and entries contain sharded tables in their FROM, through sub-queries; sub-queries in expressions do not count.
-class Reach {
+class Connections {
    public:
-    explicit Reach(const QueryAnalysis& analysis) : analysis_(analysis) {}
+    explicit Connections(const QueryAnalysis& analysis) : analysis_(analysis) {}
 
     bool level(int index) const {
         const Level& level = analysis_.levels[static_cast<std::size_t>(index)];
@@ -132,7 +132,7 @@ class Proof {
     }
 
     const QueryAnalysis& analysis_;
-    Reach reach_;
+    Connections reach_;
 };
 
 }  // namespace
