@@ -133,26 +133,27 @@ Statement select_into(const pg_query::SelectStmt& select, PlanContext& context) 
 Statement drop(const pg_query::DropStmt& drop, PlanContext& context) {
     Statement statement = broadcast();
     statement.needs_no_transaction = drop.concurrent();
-    std::size_t temporary = 0;
+    if (drop.concurrent()) statement.tag = "DROP INDEX CONCURRENTLY";
+    // The other shards may lack what the home shard has had, and never have temporary tables.
+    pg_query::Node again;
+    pg_query::DropStmt& elsewhere = *again.mutable_drop_stmt();
+    elsewhere = drop;
+    elsewhere.set_missing_ok(true);
+    elsewhere.clear_objects();
     for (const pg_query::Node& object : drop.objects()) {
-        if (!object.has_list()) continue;
-        const QualifiedName name = name_of(object.list().items());
+        const QualifiedName name = object.has_list() ? name_of(object.list().items()) : QualifiedName{};
         const Table* table = context.catalog.find_table(name.schema, name.name, context.environment.search_path);
-        if (table && table->temporary) ++temporary;
+        if (!table || !table->temporary) *elsewhere.add_objects() = object;
     }
-    if (temporary == 0) {
-        pg_query::Node again;
-        *again.mutable_drop_stmt() = drop;
-        again.mutable_drop_stmt()->set_missing_ok(true);
-        PlanDetails details;
+    if (elsewhere.objects_size() == 0) return temporary_statement();
+    PlanDetails details;
+    try {
         details.elsewhere = deparse(again);
-        set_details(statement, std::move(details));
-        return statement;
+    } catch (const PgError&) {
+        if (elsewhere.objects_size() < drop.objects_size()) throw;
     }
-    if (temporary < static_cast<std::size_t>(drop.objects_size())) {
-        refuse("cannot drop temporary and permanent tables in one statement", {}, "Drop them in two statements.");
-    }
-    return temporary_statement();
+    set_details(statement, std::move(details));
+    return statement;
 }
 
 Statement truncate(const pg_query::TruncateStmt& truncate, PlanContext& context) {
@@ -220,7 +221,9 @@ Statement vacuum(const pg_query::VacuumStmt& vacuum, PlanContext& context) {
     std::vector<const pg_query::RangeVar*> relations;
     for (const pg_query::Node& relation : vacuum.rels()) relations.push_back(&relation.vacuum_relation().relation());
     if (all_local(relations, context)) return maintenance_at_home();
-    return maintenance(vacuum.is_vacuumcmd());
+    Statement statement = maintenance(vacuum.is_vacuumcmd());
+    if (vacuum.is_vacuumcmd()) statement.tag = "VACUUM";
+    return statement;
 }
 
 Statement cluster(const pg_query::ClusterStmt& cluster, PlanContext& context) {
@@ -233,9 +236,15 @@ Statement reindex(const pg_query::ReindexStmt& reindex, PlanContext& context) {
     // An index is not in the snapshot: whose it is cannot be seen.
     const bool anywhere = table || !has_spread_tables(context.catalog);
     if (reindex.has_relation() && anywhere && all_local(std::vector{&reindex.relation()}, context)) return maintenance_at_home();
+    if (reindex.name().starts_with("pg_temp")) return maintenance_at_home();
     const bool many = reindex.kind() == pg_query::REINDEX_OBJECT_SCHEMA || reindex.kind() == pg_query::REINDEX_OBJECT_SYSTEM ||
                       reindex.kind() == pg_query::REINDEX_OBJECT_DATABASE;
-    return maintenance(many || is_on(reindex.params(), "concurrently"));
+    Statement statement = maintenance(many || is_on(reindex.params(), "concurrently"));
+    const char* const what = reindex.kind() == pg_query::REINDEX_OBJECT_SCHEMA   ? "REINDEX SCHEMA"
+                             : reindex.kind() == pg_query::REINDEX_OBJECT_SYSTEM ? "REINDEX SYSTEM"
+                                                                                 : "REINDEX DATABASE";
+    if (statement.needs_no_transaction) statement.tag = many ? what : "REINDEX CONCURRENTLY";
+    return statement;
 }
 
 void check_policy(const pg_query::RangeVar& relation, const google::protobuf::Message& body, PlanContext& context) {
@@ -267,6 +276,7 @@ Statement alter_table(const pg_query::AlterTableStmt& alter, PlanContext& contex
         const bool concurrently = command.alter_table_cmd().subtype() == pg_query::AT_DetachPartition &&
                                   command.alter_table_cmd().def().partition_cmd().concurrent();
         statement.needs_no_transaction |= concurrently;
+        if (concurrently) statement.tag = "ALTER TABLE ... DETACH CONCURRENTLY";
     }
     return statement;
 }
@@ -276,6 +286,7 @@ Statement index(const pg_query::IndexStmt& index, PlanContext& context) {
     check_index(index, context);
     Statement statement = broadcast();
     statement.needs_no_transaction = index.concurrent();
+    if (index.concurrent()) statement.tag = "CREATE INDEX CONCURRENTLY";
     return statement;
 }
 

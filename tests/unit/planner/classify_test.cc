@@ -134,6 +134,21 @@ TEST_F(Classification, LeavesTheFilesOfAServerToLocalTables) {
     EXPECT_NE(refusal_of("COPY (SELECT * FROM orders) TO '/tmp/x'"), "");
 }
 
+TEST_F(Classification, DropsElsewhereWhatIsThere) {
+    EXPECT_EQ(details_of(plan("DROP TABLE orders, nowhere CASCADE")).elsewhere, "DROP TABLE IF EXISTS orders, nowhere CASCADE");
+    EXPECT_FALSE(details_of(plan("DROP TABLE orders")).elsewhere_optional);
+    EXPECT_TRUE(details_of(plan("DROP TABLE settings")).elsewhere_optional);
+    EXPECT_TRUE(details_of(plan("ALTER TYPE mood ADD VALUE 'x'")).elsewhere_optional);
+    EXPECT_FALSE(details_of(plan("ALTER TABLE lines ADD COLUMN x int")).elsewhere_optional);
+}
+
+TEST_F(Classification, LooksAfterLocalTablesAtHome) {
+    for (const char* sql : {"VACUUM settings", "ANALYZE settings", "REINDEX TABLE settings", "CLUSTER settings", "REFRESH MATERIALIZED VIEW settings"}) {
+        EXPECT_EQ(plan(sql).plan, PlanKind::kRoute) << sql;
+    }
+    for (const char* sql : {"VACUUM orders", "ANALYZE settings, orders", "REINDEX TABLE orders", "VACUUM"}) EXPECT_EQ(plan(sql).plan, PlanKind::kBroadcast) << sql;
+}
+
 TEST_F(Classification, MakesTablesOfQueriesOnTheHomeShardFirst) {
     for (const char* sql : {"CREATE TABLE t AS SELECT * FROM settings", "SELECT * INTO t FROM settings", "CREATE MATERIALIZED VIEW m AS SELECT * FROM settings",
                             "CREATE TABLE t AS SELECT * FROM orders WITH NO DATA"}) {
