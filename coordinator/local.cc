@@ -26,7 +26,32 @@ const Setting* startup_setting(const SettingsPointer& at_startup, const std::str
     if (!at_startup) return nullptr;
     const auto& values = at_startup->values;
     const auto found = std::find_if(values.begin(), values.end(), [&](const Setting& setting) { return setting.name == name; });
-    return found == values.end() || !found->sql.starts_with("SET ") ? nullptr : &*found;
+    return found == values.end() ? nullptr : &*found;
+}
+
+/// The same for the transaction only: set_config('…', '…', false) becomes …, true).
+std::string for_transaction_only(const std::string& set_config) {
+    constexpr std::string_view kForSession = ", false)";
+    PGM_CHECK(set_config.ends_with(kForSession), "a startup setting is a call of set_config for the session");
+    return set_config.substr(0, set_config.size() - kForSession.size()) + ", true)";
+}
+
+/// Runs SQL whose answer is nobody's, but for the parameters that it changes.
+Task<> change_quietly(Session& session, backend::Connection& connection, std::string sql) {
+    const auto before = connection.parameters();
+    const auto result = co_await backend::run_query(connection, sql, Deadline::never());
+    if (!result) throw PgError(result.error());
+    for (const auto& [name, value] : connection.parameters()) {
+        const auto old = before.find(name);
+        if (old == before.end() || old->second != value) wire::write_parameter_status(session.client().out(), name, value);
+    }
+}
+
+/// What a SET has made of DateStyle: its style and its order of fields may be set apart, and another server must be told both.
+std::string whole_date_style(const backend::Connection& connection, bool local, std::string sql) {
+    const auto style = connection.parameters().find("DateStyle");
+    if (style == connection.parameters().end()) return sql;
+    return (local ? "SET LOCAL datestyle TO " : "SET datestyle TO ") + planner::quote_literal(style->second);
 }
 
 /// Marks, in the place of what a plan was made for, a statement that the home shard's own session has prepared.
@@ -201,17 +226,25 @@ Task<> Session::run_set(const Request& request) {
     const std::string name = lower(statement.name);
     const bool resets = statement.command == Command::kReset || statement.argument.empty();
     const Setting* at_startup = resets ? startup_setting(startup_settings_, name) : nullptr;
-    const std::string sql = at_startup == nullptr ? std::string(request.sql) : statement.local ? "SET LOCAL " + at_startup->sql.substr(4) : at_startup->sql;
+    std::string sql(request.sql);
+    if (at_startup != nullptr) sql = statement.local ? for_transaction_only(at_startup->sql) : at_startup->sql;
     Participant* participant = co_await use_shard(home(), false);
     start_relay(*participant);
-    wire::write_query(participant->connection().out(), sql);
-    relay_.expect({.kind = Expect::Kind::kQuery, .swallow_complete = at_startup != nullptr});
+    if (at_startup == nullptr) {
+        wire::write_query(participant->connection().out(), sql);
+        relay_.expect({.kind = Expect::Kind::kQuery});
+    }
     co_await relay_.drain(participant->connection(), client_);
     if (relay_.failed()) {
         release_statement_leases();
         throw StatementFailed{};
     }
-    if (at_startup != nullptr) wire::write_command_complete(answer(), statement.tag);
+    if (at_startup != nullptr) {
+        co_await change_quietly(*this, participant->connection(), sql);
+        wire::write_command_complete(answer(), statement.tag);
+    } else if (name == "datestyle" && !resets) {
+        sql = whole_date_style(participant->connection(), statement.local, std::move(sql));
+    }
     if (transaction_.open()) {
         for (auto& [shard, other] : transaction_.participants()) {
             if (&other == participant) continue;

@@ -48,6 +48,22 @@ class Session(unittest.TestCase):
                   "SELECT current_setting('app.user') FROM t WHERE id = 6", refusals_allowed=True)
         self.same(1, "SELECT coalesce(current_setting('app.user', true), '') FROM t WHERE id = 5")
 
+    def test_reset_goes_back_to_the_startup_packet(self):
+        for endpoint in (pair.target, pair.plain):
+            with endpoint.raw(DateStyle="Postgres, MDY", application_name="from the start") as connection:
+                found = []
+                for sql in ("SET datestyle TO ymd", "RESET datestyle", "SET application_name = 'x'", "RESET application_name", "BEGIN",
+                            "SET datestyle TO German", "SET LOCAL datestyle TO DEFAULT", "COMMIT", "SET datestyle TO DEFAULT"):
+                    result = connection.query(sql)[0]
+                    shown = connection.value("SHOW datestyle"), connection.value("SHOW application_name")
+                    days = {connection.value(f"SELECT at::date FROM t WHERE id = {key}") for key in range(1, 9)}
+                    found.append((result.tag, shown, days))
+                self.assertEqual([days for _, _, days in found if len(days) != 1], [], "shards write dates in different ways")
+                self.assertEqual([shown for _, shown, _ in found][:4],
+                                 [("Postgres, YMD", "from the start"), ("Postgres, MDY", "from the start"), ("Postgres, MDY", "x"),
+                                  ("Postgres, MDY", "from the start")])
+                self.assertEqual([tag for tag, _, _ in found], ["SET", "RESET", "SET", "RESET", "BEGIN", "SET", "SET", "COMMIT", "SET"])
+
     def test_set_local_and_rollback(self):
         self.same(0, "SET app.x = 'outer'", "BEGIN", "SET LOCAL app.x = 'local'", "SELECT current_setting('app.x') FROM t WHERE id = 1",
                   "SELECT current_setting('app.x') FROM t WHERE id = 2", "COMMIT", "SELECT current_setting('app.x') FROM t WHERE id = 1",
