@@ -1,6 +1,7 @@
 #include <charconv>
 
 #include "coordinator/execute.h"
+#include "coordinator/internal/check_bind.h"
 #include "coordinator/internal/syntax_error.h"
 #include "coordinator/session.h"
 
@@ -163,6 +164,10 @@ Task<> Session::on_bind(std::string_view body) {
         put_parse(*participant, prepared);
         put_bind(*participant, name, portal);
     } else {
+        // A key that could not be read here may be one that PostgreSQL cannot read: it says so at Bind.
+        const auto& statements = prepared.planned.text->statements;
+        const bool unread = !statements.empty() && statements.front().plan == PlanKind::kRoute && parameters_are_keys(statements.front());
+        if (unread && pipeline_ == nullptr && !transaction_.failed()) co_await check_bind(*this, portal);
         std::string complete;
         wire::write_empty(complete, '2');
         local_answer(std::move(complete));

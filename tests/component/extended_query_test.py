@@ -136,7 +136,6 @@ class Extended(unittest.TestCase):
             self.assertEqual(connection.kinds(), "Z")
         self.same(describe_statement("kept"), sync())
 
-    @unittest.expectedFailure  # a key that cannot be read fails at Execute, not at Bind (issue 6)
     def test_wrong_number_of_parameters(self):
         self.same(parse("SELECT $1::int", "s"), bind([], statement="s"), execute(), sync())
         self.same(bind([1, 2], statement="s"), execute(), sync())
