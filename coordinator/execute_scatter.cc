@@ -2,6 +2,8 @@
 #include "coordinator/internal/shard_statement.h"
 #include "coordinator/merge/merger.h"
 
+#include <exception>
+
 namespace pgmosaic::coordinator {
 
 using planner::MergeSpec;
@@ -13,6 +15,14 @@ namespace {
 class ScatterRun {
    public:
     ScatterRun(Session& session, const Request& request) : session_(session), request_(request), plan_(*request.statement.scatter) {}
+    /// A server session in the middle of an answer would give its rest to whoever asks next.
+    ~ScatterRun() {
+        for (ShardReply& reply : replies_) {
+            if (!reply.done()) reply.participant().connection().broken = true;
+        }
+    }
+    ScatterRun(const ScatterRun&) = delete;
+    ScatterRun& operator=(const ScatterRun&) = delete;
 
     Task<> send(const std::vector<ShardId>& shards) {
         const std::string_view sql = plan_.shard_sql.empty() ? request_.sql : std::string_view(plan_.shard_sql);
@@ -25,7 +35,39 @@ class ScatterRun {
         for (Participant* participant : participants) co_await participant->connection().write();
     }
 
+    /// After an error of ours (a negative LIMIT, no memory) the answers are read to their ends, too: the transaction lives on.
     Task<> merge() {
+        std::exception_ptr failure;
+        try {
+            co_await merge_rows();
+        } catch (const PgError&) {
+            failure = std::current_exception();
+        }
+        if (failure == nullptr) co_return;
+        for (ShardReply& reply : replies_) co_await reply.skip_to_end();
+        std::rethrow_exception(failure);
+    }
+
+    /// Rows of an UPDATE or DELETE without RETURNING: there are none.
+    Task<> without_rows() {
+        for (ShardReply& reply : replies_) co_await reply.skip_to_end();
+        co_await check_errors();
+    }
+
+    std::string tag() const {
+        if (request_.statement.returns_rows && !request_.statement.writes) return "SELECT " + std::to_string(rows_);
+        std::uint64_t sum = 0;
+        std::string verb;
+        for (const ShardReply& reply : replies_) {
+            sum += wire::tag_rows(reply.tag());
+            verb = reply.tag().substr(0, reply.tag().rfind(' '));
+        }
+        if (verb == "SELECT") sum = rows_;
+        return verb + " " + std::to_string(sum);
+    }
+
+   private:
+    Task<> merge_rows() {
         co_await replies_.front().until_described();
         co_await check_errors();
         write_row_description();
@@ -55,25 +97,6 @@ class ScatterRun {
         rows_ = merger->rows();
     }
 
-    /// Rows of an UPDATE or DELETE without RETURNING: there are none.
-    Task<> without_rows() {
-        for (ShardReply& reply : replies_) co_await reply.skip_to_end();
-        co_await check_errors();
-    }
-
-    std::string tag() const {
-        if (request_.statement.returns_rows && !request_.statement.writes) return "SELECT " + std::to_string(rows_);
-        std::uint64_t sum = 0;
-        std::string verb;
-        for (const ShardReply& reply : replies_) {
-            sum += wire::tag_rows(reply.tag());
-            verb = reply.tag().substr(0, reply.tag().rfind(' '));
-        }
-        if (verb == "SELECT") sum = rows_;
-        return verb + " " + std::to_string(sum);
-    }
-
-   private:
     Task<> fill_wanted(const merge::Merger& merger) {
         for (std::size_t i = 0; i < replies_.size(); ++i) {
             if (replies_[i].done() || !merger.wants(i)) continue;
