@@ -2,6 +2,7 @@
 
 #include "coordinator/admin/admin.h"
 #include "coordinator/decision.h"
+#include "coordinator/internal/workbench_objects.h"
 #include "coordinator/internal/workbench_pull.h"
 #include "coordinator/session.h"
 
@@ -51,7 +52,8 @@ Task<> prepare_database(Core& core, std::string database) {
         co_await service_query(core, shard, database,
                                "BEGIN;SET LOCAL allow_system_table_mods = on;SET LOCAL client_min_messages = warning;"
                                "SELECT pg_catalog.pg_advisory_xact_lock(7001);" +
-                                   std::string(planner::kRegistrySchema) + ";" + kDecisionSchema + ";" + kWorkbenchSchema + ";" + kAdminSchema + ";COMMIT");
+                                   std::string(planner::kRegistrySchema) + ";" + kDecisionSchema + ";" + kWorkbenchSchema + ";" +
+                                   kWorkbenchObjects + ";" + kAdminSchema + ";COMMIT");
     }
 }
 

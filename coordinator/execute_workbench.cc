@@ -3,6 +3,7 @@
 #include "coordinator/execute.h"
 #include "coordinator/internal/copy_encode.h"
 #include "coordinator/internal/workbench_cache.h"
+#include "coordinator/internal/workbench_follow.h"
 #include "coordinator/internal/workbench_pull.h"
 
 /// Queries that only a whole PostgreSQL can finish: the rows they need are pulled from the shards into temporary tables of a
@@ -54,6 +55,7 @@ class Bench {
         }
         session_.cancels_also(connection_.get());
     }
+    const std::string& database() const { return place_.database; }
     backend::Connection& connection() { return *connection_; }
     bool lost() const { return connection_ != nullptr && connection_->broken; }
     std::string& out() { return connection_->out(); }
@@ -124,6 +126,7 @@ class WorkbenchRun {
    private:
     Task<> run_all() {
         co_await bench_.open();
+        co_await follow_objects(session_, bench_.database());
         bench_.put("BEGIN;" + settings_sql(session_) + create_tables());
         co_await pull_all();
         put_final();
@@ -255,7 +258,10 @@ class WorkbenchRun {
     /// The temporary tables are nobody's business.
     void pass_description(const wire::Frame& frame) {
         std::vector<wire::Field> fields = wire::read_row_description(frame.body);
-        for (wire::Field& field : fields) field.table = 0, field.attribute = 0;
+        for (wire::Field& field : fields) {
+            field.table = 0, field.attribute = 0;
+            if (field.type >= kFirstUserOid) field.type = type_at_home(bench_.database(), field.type);
+        }
         wire::write_row_description(session_.answer(), fields);
     }
 
