@@ -29,6 +29,16 @@ bool filters_through(const Level& level, ColumnNode column) {
     return !grouped || contains(level.group_columns, column);
 }
 
+// False if the rows of an entry are read by several references to one WITH query.
+bool read_once(const QueryAnalysis& analysis, int entry) {
+    for (int index = analysis.entries[static_cast<std::size_t>(entry)].level; index >= 0;) {
+        const Level& level = analysis.levels[static_cast<std::size_t>(index)];
+        if (level.references > 1) return false;
+        index = level.entry >= 0 ? analysis.entries[static_cast<std::size_t>(level.entry)].level : level.parent;
+    }
+    return true;
+}
+
 }  // namespace
 
 std::unique_ptr<QueryAnalysis> analyze(const pg_query::Node& statement, PlanContext& context) {
@@ -221,6 +231,9 @@ std::optional<ColumnNode> QueryAnalysis::resolve(const pg_query::Node& expressio
 
 bool QueryAnalysis::tied_to(int leader, int except) const {
     const std::vector<int> tables = sharded();
+    // Two readers of one WITH query are two tables, of which only one is known here.
+    const bool once = std::all_of(tables.begin(), tables.end(), [&](int each) { return each == except || read_once(*this, each); });
+    if (!once) return false;
     const GroupId group = entries[static_cast<std::size_t>(leader)].table->group;
     std::vector<int> tied{leader};
     for (bool grown = true; grown;) {

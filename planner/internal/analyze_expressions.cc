@@ -99,12 +99,32 @@ int Analyzer::sublink(const pg_query::SubLink& link, int level) {
     return made;
 }
 
+// An aggregate belongs to the innermost query whose columns it names; all that may be it are marked.
+void Analyzer::mark_aggregate(const pg_query::FuncCall& call, int level) {
+    int owner = -1;
+    bool columns = false;
+    walk(call, [&](const Message& message) {
+        if (as<pg_query::SubLink>(message)) return false;
+        const auto* reference = as<pg_query::ColumnRef>(message);
+        if (!reference) return true;
+        columns = true;
+        bool unknown = false;
+        const auto found = find_column(*reference, level, unknown);
+        if (found) owner = std::max(owner, out_.entries[static_cast<std::size_t>(found->entry)].level);
+        return false;
+    });
+    for (int each = level; each >= 0; each = out_.levels[static_cast<std::size_t>(each)].parent) {
+        out_.levels[static_cast<std::size_t>(each)].has_aggregates = true;
+        if (!columns || each == owner) return;
+    }
+}
+
 void Analyzer::function(const pg_query::FuncCall& call, int level) {
     const FunctionTraits traits = traits_of(call, context_.catalog, context_.environment.search_path);
     const std::string name = name_of(call.funcname()).name;
     Level& owner = out_.levels[static_cast<std::size_t>(level)];
     if (call.has_over()) owner.has_windows = true;
-    else if (traits.aggregate) owner.has_aggregates = true;
+    else if (traits.aggregate) mark_aggregate(call, level);
     if (traits.set_returning && in_targets_ > 0) owner.has_set_returning = true;
     // A user's function may return a set, too; the snapshot does not say.
     if (traits.user && !traits.aggregate && in_targets_ > 0) owner.has_set_returning = true;

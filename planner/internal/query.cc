@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 
 #include "planner/internal/functions.h"
 #include "planner/internal/select_plan.h"
@@ -80,7 +81,18 @@ void check_admin_views(const QueryAnalysis& analysis, Statement& statement) {
            "Read them in two statements.");
 }
 
-Statement plan_select(const pg_query::SelectStmt& select, const QueryAnalysis& analysis, PlanContext& context) {
+// The words of the SELECT itself; nothing where they stand within EXPLAIN, DECLARE …
+std::optional<SelectText> words_of_select(StatementText text) {
+    static constexpr std::string_view kFirst[] = {"select", "with", "values", "table"};
+    Token first;
+    if (!Lexer(text.text).next(first)) return std::nullopt;
+    std::string word(first.text(text.text));
+    std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const bool own = word == "(" || std::find(std::begin(kFirst), std::end(kFirst), word) != std::end(kFirst);
+    return own ? std::optional(SelectText{text.text, text.offset}) : std::nullopt;
+}
+
+Statement plan_select(const pg_query::SelectStmt& select, const QueryAnalysis& analysis, StatementText text, PlanContext& context) {
     auto route = prove_route(analysis);
     if (analysis.has_modifying_cte && !route) {
         refuse("cannot spread a query with data-modifying WITH over shards", "Not every table is bound to the same shard key.",
@@ -88,7 +100,7 @@ Statement plan_select(const pg_query::SelectStmt& select, const QueryAnalysis& a
     }
     const auto multi = [&] {
         check_spread(analysis);
-        Statement planned = plan_select_multi(analysis, select, context);
+        Statement planned = plan_select_multi(analysis, select, context, words_of_select(text));
         planned.command = Command::kSelect;
         return planned;
     };
@@ -106,7 +118,7 @@ Statement plan_select(const pg_query::SelectStmt& select, const QueryAnalysis& a
     }
     otherwise.returns_rows = true;
     otherwise.command = Command::kSelect;
-    otherwise.writes = false;
+    otherwise.writes = analysis.has_locking;
     statement.route.otherwise = std::make_shared<const Statement>(std::move(otherwise));
     return statement;
 }
@@ -203,10 +215,6 @@ void check_home_state(const QueryAnalysis& analysis) {
 }
 
 void check_spread(const QueryAnalysis& analysis) {
-    if (analysis.has_locking) {
-        refuse("cannot lock rows of several shards in one query", "Not every sharded table is bound to one value of its shard key.",
-               "Add a condition on the shard key, or lock with UPDATE.");
-    }
     check_home_state(analysis);
     if (analysis.has_user_volatile) {
         refuse("function " + quoted(analysis.user_volatile_name) + " cannot run on several shards",
@@ -231,7 +239,7 @@ Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext
     if (!analysis->touches_sharded) {
         statement = without_sharded(node, *analysis, context);
     } else if (node.has_select_stmt()) {
-        statement = plan_select(node.select_stmt(), *analysis, context);
+        statement = plan_select(node.select_stmt(), *analysis, text, context);
     } else if (node.has_insert_stmt()) {
         statement = plan_insert(node, *analysis, text, context);
     } else if (target && target->table && target->table->placement == Placement::kReference) {

@@ -12,26 +12,6 @@ namespace {
 using pg_query::Node;
 using NotHere = SelectItems::NotHere;
 
-bool is_constant(const Node& node) {
-    if (node.has_type_cast()) return is_constant(node.type_cast().arg());
-    return node.has_a_const() || node.has_param_ref();
-}
-
-// The same call under another name, with its arguments and FILTER.
-Node renamed(const pg_query::FuncCall& call, const std::string& name) {
-    Node node;
-    *node.mutable_func_call() = call;
-    node.mutable_func_call()->clear_funcname();
-    node.mutable_func_call()->add_funcname()->mutable_string()->set_sval(name);
-    return node;
-}
-
-Node node_of(const pg_query::FuncCall& call) {
-    Node node;
-    *node.mutable_func_call() = call;
-    return node;
-}
-
 std::optional<Combine> simple_combine(std::string_view name) {
     if (name == "count") return Combine::kCount;
     if (name == "min") return Combine::kMin;

@@ -183,6 +183,24 @@ std::string default_column_name(const Node& expression) {
     return found.strength == 0 ? "?column?" : found.name;
 }
 
+bool is_constant(const Node& node) {
+    if (node.has_type_cast()) return is_constant(node.type_cast().arg());
+    return node.has_a_const() || node.has_param_ref();
+}
+
+Node node_of(const pg_query::FuncCall& call) {
+    Node node;
+    *node.mutable_func_call() = call;
+    return node;
+}
+
+Node renamed(const pg_query::FuncCall& call, const std::string& name) {
+    Node node = node_of(call);
+    node.mutable_func_call()->clear_funcname();
+    node.mutable_func_call()->add_funcname()->mutable_string()->set_sval(name);
+    return node;
+}
+
 bool is_star(const Node& expression) {
     if (!expression.has_column_ref()) return false;
     const auto& fields = expression.column_ref().fields();

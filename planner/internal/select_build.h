@@ -22,6 +22,13 @@ std::string default_column_name(const pg_query::Node& expression);
 /// True if the select list item is `*` or `alias.*`.
 bool is_star(const pg_query::Node& expression);
 
+/// A literal or a parameter, also below casts.
+bool is_constant(const pg_query::Node& expression);
+
+/// A call as an expression, and the same call under another name, with its arguments and FILTER.
+pg_query::Node node_of(const pg_query::FuncCall& call);
+pg_query::Node renamed(const pg_query::FuncCall& call, const std::string& name);
+
 /// True if a select is no set operation.
 bool is_plain(const pg_query::SelectStmt& select);
 

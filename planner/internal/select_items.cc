@@ -179,7 +179,11 @@ Counts counts_of(const pg_query::SelectStmt& select, PlanContext& context) {
 bool push_counts(const Counts& counts, PlanContext& context, pg_query::SelectStmt& shard_select) {
     if (!counts.offset) return false;
     shard_select.clear_limit_offset();
-    if (!counts.limit) return true;
+    if (!counts.limit) {
+        shard_select.clear_limit_count();
+        shard_select.set_limit_option(pg_query::LIMIT_OPTION_DEFAULT);
+        return true;
+    }
     // In numeric, for LIMIT may be the largest bigint; a NULL means no limit, as it does in LIMIT itself.
     const std::string sum = "least(" + text_of(*counts.limit, context) + "::numeric + " + text_of(*counts.offset, context) +
                             "::numeric, 9223372036854775807)::bigint";

@@ -90,13 +90,20 @@ void ScatterPlanner::distinct_rows(HiddenColumns& hidden, MergeSpec& merge) {
 }
 
 SortKey ScatterPlanner::sort_key(const Node& expression, const OrderItem& order, HiddenColumns& hidden) const {
+    check_repeatable();
     const auto type = types_.type_of(expression, 0);
     if (!type || !merge_compares(type->oid)) throw NotHere{"ORDER BY of a type that cannot be compared here"};
     if (!types_.byte_ordered(expression, type->oid, 0)) throw NotHere{"ORDER BY of text whose collation is not C"};
     return {hidden.add(expression), type->oid, order.descending, order.nulls_first, {}};
 }
 
+// A hidden copy of a volatile expression would be another value.
+void ScatterPlanner::check_repeatable() const {
+    if (analysis_.has_volatile) throw NotHere{"a volatile function beside ORDER BY, GROUP BY or DISTINCT"};
+}
+
 SortKey ScatterPlanner::group_key(const Node& expression, HiddenColumns& hidden) const {
+    check_repeatable();
     const auto type = types_.type_of(expression, 0);
     if (!type || !merge_compares(type->oid)) throw NotHere{"GROUP BY or DISTINCT of a type that cannot be compared here"};
     if (merge_needs_collation(type->oid) && !types_.deterministic(expression, 0)) throw NotHere{"a collation may call different texts equal"};

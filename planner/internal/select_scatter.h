@@ -27,6 +27,7 @@ class ScatterPlanner {
     void sort_rows(HiddenColumns& hidden, MergeSpec& merge);
     void distinct_rows(HiddenColumns& hidden, MergeSpec& merge);
     SortKey sort_key(const pg_query::Node& expression, const OrderItem& order, HiddenColumns& hidden) const;
+    void check_repeatable() const;
     SortKey group_key(const pg_query::Node& expression, HiddenColumns& hidden) const;
 
     // select_aggregate.cc

@@ -8,6 +8,9 @@
 
 namespace pgmosaic::planner {
 
+/// First OID that is not fixed by PostgreSQL's own catalog: user types have another one on each server.
+inline constexpr Oid kUserOidMin = 16384;
+
 /// What is known of an expression's type without a server.
 struct ExpressionType {
     Oid oid = 0;

@@ -1,8 +1,10 @@
 #include "planner/internal/select_workbench.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "planner/internal/select_build.h"
+#include "planner/internal/select_types.h"
 #include "planner/planner.h"
 
 namespace pgmosaic::planner {
@@ -11,14 +13,12 @@ namespace {
 
 using pg_query::Node;
 
-constexpr Oid kUserOidMin = 16384;
-
 constexpr std::string_view kSystemColumns[] = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"};
 
 // Functions that read a row as a whole and whose result does not tell its type's name.
 constexpr std::string_view kRowReaders[] = {"count", "row_to_json", "to_json", "to_jsonb", "json_agg", "jsonb_agg"};
 
-constexpr std::string_view kFinishes = "The statement is finished on the workbench, a PostgreSQL that has the rows but none of the user's own objects.";
+constexpr std::string_view kFinishes = "The statement is finished on the workbench, a PostgreSQL that has the rows but no other tables and no catalog of theirs.";
 
 [[noreturn]] void cannot_finish(std::string what, std::string hint = "Bind every sharded table to one value of its shard key.") {
     throw PgError(refusal(std::move(what), std::string(kFinishes), std::move(hint)));
@@ -36,6 +36,30 @@ constexpr std::string_view kFinishes = "The statement is finished on the workben
                         .position = relation.location() + 1});
 }
 
+// What a pulled table must be called so that its columns' names hold; empty if the text says it.
+std::string new_alias(const pg_query::RangeVar& relation) {
+    return relation.has_alias() ? std::string() : quote_identifier(relation.relname());
+}
+
+void check_function(const pg_query::FuncCall& call, const PlanContext& context) {
+    const QualifiedName name = name_of(call.funcname());
+    const FunctionTraits traits = traits_of(call, context.catalog, context.environment.search_path);
+    if (traits.user && traits.reach != Reach::kNone) {
+        cannot_finish("function \"" + name.name + "\", which may read tables, cannot be used on rows of several shards");
+    }
+    if (depends_on_server(name.name)) cannot_finish("function \"" + name.name + "\" cannot be used beside sharded tables");
+}
+
+void check_type(const pg_query::TypeName& type) {
+    const std::string name = type.names().empty() ? std::string() : name_of(type.names()).name;
+    if (name.substr(0, 3) == "reg") cannot_finish("type " + name + " cannot be used beside sharded tables");
+}
+
+void check_node(const google::protobuf::Message& message, const PlanContext& context) {
+    if (const auto* call = as<pg_query::FuncCall>(message)) check_function(*call, context);
+    if (const auto* type = as<pg_query::TypeName>(message)) check_type(*type);
+}
+
 }  // namespace
 
 bool depends_on_server(std::string_view name) {
@@ -46,14 +70,11 @@ bool depends_on_server(std::string_view name) {
                        [&](std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; });
 }
 
-bool is_builtin_type(std::string_view name) {
-    static constexpr std::string_view kNames[] = {
-        "bit", "bool", "box", "bpchar", "bytea", "char", "cidr", "circle", "date", "datemultirange", "daterange", "float4", "float8",
-        "inet", "int2", "int4", "int4multirange", "int4range", "int8", "int8multirange", "int8range", "interval", "json", "jsonb",
-        "jsonpath", "line", "lseg", "macaddr", "macaddr8", "money", "name", "numeric", "nummultirange", "numrange", "oid", "path",
-        "pg_lsn", "point", "polygon", "text", "time", "timestamp", "timestamptz", "timetz", "tsmultirange", "tsquery", "tsrange",
-        "tstzmultirange", "tstzrange", "tsvector", "uuid", "varbit", "varchar", "xid", "xid8", "xml", "record", "unknown"};
-    return one_of(name, kNames);
+void check_workbench_has(const google::protobuf::Message& tree, const PlanContext& context) {
+    walk(tree, [&](const google::protobuf::Message& message) {
+        check_node(message, context);
+        return true;
+    });
 }
 
 WorkbenchPlanner::WorkbenchPlanner(const QueryAnalysis& analysis, PlanContext& context) : analysis_(analysis), context_(context) {
@@ -65,6 +86,9 @@ void WorkbenchPlanner::collect_entries() {
         if (entry.range_var) by_range_var_[entry.range_var] = &entry;
         if (entry.kind == RangeEntry::Kind::kUnknownTable) unknown_relation(*entry.range_var);
         if (entry.kind != RangeEntry::Kind::kTable) continue;
+        if (entry.table->has_row_security && analysis_.levels[static_cast<std::size_t>(entry.level)].from_view) {
+            cannot_finish("a view over table \"" + entry.table->name + "\" cannot be read here, because the table has row security");
+        }
         PulledTable& table = tables_[{entry.table, entry.range_var->inh()}];
         if (table.name.empty()) table.name = "pull_" + std::to_string(tables_.size());
         ++table.occurrences;
@@ -87,13 +111,18 @@ void WorkbenchPlanner::collect_entries() {
     }
 }
 
-Workbench WorkbenchPlanner::plan(const pg_query::SelectStmt& select) {
+Workbench WorkbenchPlanner::plan(const pg_query::SelectStmt& select, std::optional<SelectText> text) {
     Workbench plan;
     collect_target_stars();
+    std::optional<TextEdits> edits;
+    if (text) edits.emplace(text->text, text->offset);
+    edits_ = edits ? &*edits : nullptr;
     pg_query::SelectStmt copy = select;
     rewrite(select, copy);
+    edits_ = nullptr;
     for (const auto& [source, table] : tables_) plan.pulls.push_back(pull(source, table));
-    plan.final_sql = write_select(std::move(copy));
+    const auto edited = edits ? edits->result() : std::nullopt;
+    plan.final_sql = edited ? *edited : write_select(std::move(copy));
     return plan;
 }
 
@@ -135,19 +164,12 @@ bool WorkbenchPlanner::visit(const Message& original, Message& copy) {
         column(*reference, *as<pg_query::ColumnRef>(copy));
         return false;
     }
+    check_node(original, context_);
     if (const auto* call = as<pg_query::FuncCall>(original)) {
-        function(*call);
-    } else if (const auto* type = as<pg_query::TypeName>(original)) {
-        check_type(*type);
+        allow_whole_rows(*call);
     } else if (const auto* join = as<pg_query::JoinExpr>(original)) {
         for (const Node& name : join->using_clause()) column_names_.insert(name.string().sval());
         if (join->is_natural()) need_columns_of({});
-    } else if (const auto* expression = as<pg_query::A_Expr>(original)) {
-        const QualifiedName name = name_of(expression->name());
-        if (!name.schema.empty() && name.schema != "pg_catalog") cannot_finish("user-defined operators cannot be used on rows of several shards");
-    } else if (const auto* collation = as<pg_query::CollateClause>(original)) {
-        const QualifiedName name = name_of(collation->collname());
-        if (!name.schema.empty() && name.schema != "pg_catalog") cannot_finish("user-defined collations cannot be used on rows of several shards");
     } else if (as<pg_query::RangeTableSample>(original)) {
         cannot_finish("TABLESAMPLE is not supported here");
     } else if (as<pg_query::IntoClause>(original)) {
@@ -162,11 +184,13 @@ void WorkbenchPlanner::relation(const pg_query::RangeVar& original, Node& copy) 
     const RangeEntry& entry = *found->second;
     if (entry.cte) return;
     if (entry.kind == RangeEntry::Kind::kQuery) return inline_view(entry, original, copy);
+    const std::string& name = tables_[{entry.table, original.inh()}].name;
     pg_query::RangeVar& replaced = *copy.mutable_range_var();
     if (!replaced.has_alias()) replaced.mutable_alias()->set_aliasname(original.relname());
     replaced.set_schemaname("pg_temp");
-    replaced.set_relname(tables_[{entry.table, original.inh()}].name);
+    replaced.set_relname(name);
     replaced.set_inh(true);
+    if (edits_) edits_->replace_relation(original.location(), "pg_temp." + name, new_alias(original));
 }
 
 void WorkbenchPlanner::inline_view(const RangeEntry& entry, const pg_query::RangeVar& original, Node& copy) {
@@ -174,16 +198,23 @@ void WorkbenchPlanner::inline_view(const RangeEntry& entry, const pg_query::Rang
     if (!level.select) cannot_finish("view \"" + entry.table->name + "\" cannot be read here");
     pg_query::RangeSubselect subselect;
     *subselect.mutable_subquery()->mutable_select_stmt() = *level.select;
+    TextEdits definition(entry.table->view_definition, 0);
+    TextEdits* outer = std::exchange(edits_, edits_ ? &definition : nullptr);
     rewrite(*level.select, *subselect.mutable_subquery()->mutable_select_stmt());
+    edits_ = outer;
     *subselect.mutable_alias() = original.alias();
     if (!original.has_alias()) subselect.mutable_alias()->set_aliasname(original.relname());
     *copy.mutable_range_subselect() = std::move(subselect);
+    if (!edits_) return;
+    if (const auto text = definition.result()) edits_->replace_relation(original.location(), "(" + *text + ")", new_alias(original));
+    else edits_->give_up();
 }
 
 void WorkbenchPlanner::column(const pg_query::ColumnRef& original, pg_query::ColumnRef& copy) {
     const auto& fields = original.fields();
     if (fields.size() > 2) {  // schema.table.column: the pulled table is called by its alias
         copy.mutable_fields()->DeleteSubrange(0, fields.size() - 2);
+        if (edits_) edits_->drop_qualifiers(original.location(), fields.size(), fields.size() - 2);
     }
     const Node& last = fields[fields.size() - 1];
     if (last.has_a_star()) {
@@ -207,25 +238,12 @@ void WorkbenchPlanner::column(const pg_query::ColumnRef& original, pg_query::Col
     }
 }
 
-void WorkbenchPlanner::function(const pg_query::FuncCall& call) {
-    const QualifiedName name = name_of(call.funcname());
-    const FunctionTraits traits = traits_of(call, context_.catalog, context_.environment.search_path);
-    if (traits.user || (!name.schema.empty() && name.schema != "pg_catalog")) {
-        cannot_finish("function \"" + name.name + "\" cannot be used on rows of several shards");
-    }
-    if (depends_on_server(name.name)) cannot_finish("function \"" + name.name + "\" cannot be used beside sharded tables");
-    if (!one_of(name.name, kRowReaders)) return;
+// count(t), row_to_json(t) …
+void WorkbenchPlanner::allow_whole_rows(const pg_query::FuncCall& call) {
+    if (!one_of(name_of(call.funcname()).name, kRowReaders)) return;
     for (const Node& argument : call.args()) {
         if (argument.has_column_ref()) whole_rows_allowed_.insert(&argument.column_ref());
     }
-}
-
-void WorkbenchPlanner::check_type(const pg_query::TypeName& type) const {
-    if (type.names().empty()) return;
-    const QualifiedName name = name_of(type.names());
-    const bool builtin_schema = name.schema.empty() || name.schema == "pg_catalog";
-    if (name.name.substr(0, 3) == "reg") cannot_finish("type " + name.name + " cannot be used beside sharded tables");
-    if (!builtin_schema || !is_builtin_type(name.name)) cannot_finish("type \"" + name.name + "\" cannot be used on rows of several shards");
 }
 
 std::vector<int> WorkbenchPlanner::column_list(const Source& source, const PulledTable& table) const {
@@ -235,11 +253,6 @@ std::vector<int> WorkbenchPlanner::column_list(const Source& source, const Pulle
         if (table.all_columns || column_names_.count(all[i].name) > 0) columns.push_back(static_cast<int>(i));
     }
     if (columns.empty() && !all.empty()) columns.push_back(std::max(source.first->key, 0));  // rows are counted: one column carries them
-    for (int index : columns) {
-        const Column& column = all[static_cast<std::size_t>(index)];
-        if (column.type < kUserOidMin) continue;
-        cannot_finish("column \"" + column.name + "\" of type " + column.type_name + " cannot be read from several shards here");
-    }
     return columns;
 }
 
@@ -249,11 +262,7 @@ std::string WorkbenchPlanner::definition(const Source& source, const PulledTable
         const Column& column = source.first->columns[static_cast<std::size_t>(index)];
         if (!text.empty()) text += ", ";
         text += quote_identifier(column.name) + " " + column.type_name;
-        if (column.collation_name.substr(0, 11) == "pg_catalog.") {
-            text += " COLLATE " + column.collation_name;
-        } else if (!column.collation_name.empty()) {
-            cannot_finish("column \"" + column.name + "\" with collation " + column.collation_name + " cannot be read from several shards here");
-        }
+        if (!column.collation_name.empty()) text += " COLLATE " + column.collation_name;
     }
     if (!table.primary_key) return text;
     text += ", PRIMARY KEY (";
@@ -286,7 +295,11 @@ std::string WorkbenchPlanner::filters(const PulledTable& table) const {
     std::string text;
     for (const Conjunct& conjunct : analysis_.levels[static_cast<std::size_t>(table.entry->level)].conjuncts) {
         if (!may_push(conjunct, *table.entry, index)) continue;
-        text += (text.empty() ? " WHERE (" : " AND (") + write_expression(*conjunct.condition) + ")";
+        try {
+            text += (text.empty() ? " WHERE (" : " AND (") + write_expression(*conjunct.condition) + ")";
+        } catch (const PgError&) {
+            continue;  // it cannot be written alone; the statement itself has it
+        }
     }
     return text;
 }

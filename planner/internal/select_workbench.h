@@ -8,19 +8,22 @@
 
 #include "planner/internal/analysis.h"
 #include "planner/internal/functions.h"
+#include "planner/internal/select_plan.h"
+#include "planner/internal/text_edits.h"
 #include "planner/plan.h"
 
 namespace pgmosaic::planner {
 
 /// Plans a SELECT as pulls of its tables and the statement itself over the pulled rows: right for every SELECT whose text
-/// means the same on a PostgreSQL that has these rows and nothing of the user's own.
+/// means the same on a PostgreSQL that has these rows, the user's types and functions, and no other tables. Where the statement's own text is known, only
+/// the names in it are changed; else the tree is written anew.
 ///
-/// Errors  PgError 0A000 for what that PostgreSQL does not know: user-defined functions, types, operators, collations;
-///         system columns, catalogs, TABLESAMPLE, rows of a table as a value. 42P01 for a table that does not exist
+/// Errors  PgError 0A000 for what that PostgreSQL does not know: functions that read tables, system columns, catalogs,
+///         TABLESAMPLE, rows of a table as a value. 42P01 for a table that does not exist
 class WorkbenchPlanner {
    public:
     WorkbenchPlanner(const QueryAnalysis& analysis, PlanContext& context);
-    Workbench plan(const pg_query::SelectStmt& select);
+    Workbench plan(const pg_query::SelectStmt& select, std::optional<SelectText> text);
 
    private:
     using Message = google::protobuf::Message;
@@ -42,8 +45,7 @@ class WorkbenchPlanner {
     void relation(const pg_query::RangeVar& original, pg_query::Node& copy);
     void inline_view(const RangeEntry& entry, const pg_query::RangeVar& original, pg_query::Node& copy);
     void column(const pg_query::ColumnRef& original, pg_query::ColumnRef& copy);
-    void function(const pg_query::FuncCall& call);
-    void check_type(const pg_query::TypeName& type) const;
+    void allow_whole_rows(const pg_query::FuncCall& call);
     Pull pull(const Source& source, const PulledTable& table);
     std::vector<int> column_list(const Source& source, const PulledTable& table) const;
     std::string definition(const Source& source, const PulledTable& table, const std::vector<int>& columns) const;
@@ -57,11 +59,13 @@ class WorkbenchPlanner {
     std::set<std::string> column_names_;                     ///< last parts of all column references
     std::set<const pg_query::ColumnRef*> target_stars_;      ///< counted with their query level
     std::set<const pg_query::ColumnRef*> whole_rows_allowed_;
+    TextEdits* edits_ = nullptr;  ///< of the text that is being rewritten: the statement's or a view's; null if it has none
 };
+
+/// Throws PgError 0A000 if the tree names what the workbench cannot have: functions that read tables, reg* types …
+void check_workbench_has(const google::protobuf::Message& tree, const PlanContext& context);
 
 /// True if a function of that name tells about the server it runs on, or about tables by name.
 bool depends_on_server(std::string_view function);
-/// True if a type of that name is one of pg_catalog.
-bool is_builtin_type(std::string_view name);
 
 }  // namespace pgmosaic::planner
