@@ -2,6 +2,7 @@
 //
 // Databases of one server stand for it all: `plain` has every row, `s0` (home), `s1` and `s2` a third each, `bench` none.
 // PGM_SELECTS names a folder with schema.sql, data.sql and queries.sql (one statement a line) to be used instead of ours.
+// PGM_LONG=1 asks many more random queries, PGM_SEED begins at another place.
 
 #include <gmock/gmock.h>
 
@@ -10,10 +11,12 @@
 #include <map>
 #include <sstream>
 
+#include "coordinator/internal/workbench_objects.h"
 #include "coordinator/merge/internal/bytes.h"
 #include "coordinator/merge/merger.h"
 #include "planner/planner.h"
 #include "tests/component/own_server.h"
+#include "tests/component/query_generator.h"
 
 namespace pgmosaic {
 namespace {
@@ -30,6 +33,7 @@ using Connection = std::unique_ptr<PGconn, Finish>;
 using ResultSet = std::unique_ptr<PGresult, Clear>;
 
 constexpr std::size_t kShards = 3;
+const std::filesystem::path kOwnFolder = "tests/component/select_parity";
 
 struct Answer {
     std::string error{};  // SQLSTATE and message
@@ -64,7 +68,9 @@ Answer answer_of(const PGresult* result) {
         answer.error = std::string(state ? state : "") + " " + PQresultErrorMessage(result);
         return answer;
     }
-    for (int c = 0; c < PQnfields(result); ++c) answer.columns.emplace_back(PQfname(result, c), PQftype(result, c));
+    // The types of users have other OIDs in each database.
+    constexpr Oid kUserOid = 16384;
+    for (int c = 0; c < PQnfields(result); ++c) answer.columns.emplace_back(PQfname(result, c), std::min(PQftype(result, c), kUserOid));
     for (int r = 0; r < PQntuples(result); ++r) {
         std::string row;
         for (int c = 0; c < PQnfields(result); ++c) row += cell(result, r, c) + "|";
@@ -73,11 +79,38 @@ Answer answer_of(const PGresult* result) {
     return answer;
 }
 
+// True if the statement itself, and not something in parentheses, has ORDER BY.
+bool is_ordered(std::string_view sql) {
+    int depth = 0;
+    for (std::size_t i = 0; i < sql.size(); ++i) {
+        if (sql[i] == '(') ++depth;
+        if (sql[i] == ')') --depth;
+        if (depth == 0 && sql.substr(i, 8) == "ORDER BY") return true;
+    }
+    return false;
+}
+
+bool same(const Answer& a, const Answer& b, bool ordered) {
+    if (a.columns != b.columns) return false;
+    if (ordered) return a.rows == b.rows;
+    std::vector<std::string> left = a.rows, right = b.rows;
+    std::sort(left.begin(), left.end());
+    std::sort(right.begin(), right.end());
+    return left == right;
+}
+
+std::string show(const Answer& answer) {
+    std::string text = answer.error + "\n    ";
+    for (const auto& [name, type] : answer.columns) text += name + ":" + std::to_string(type) + " ";
+    for (std::size_t i = 0; i < std::min<std::size_t>(answer.rows.size(), 8); ++i) text += "\n    " + answer.rows[i];
+    return text + "\n    " + std::to_string(answer.rows.size()) + " rows";
+}
+
 class SelectParity : public ::testing::Test {
    protected:
     static void SetUpTestSuite() {
         const char* given = std::getenv("PGM_SELECTS");
-        folder_ = given ? given : "tests/component/select_parity";
+        folder_ = given ? std::filesystem::path(given) : kOwnFolder;
         server_ = std::make_unique<testing::OwnServer>();
         Connection admin = connect("postgres");
         for (const char* name : {"plain", "plain2", "s0", "s1", "s2", "bench"}) must(*admin, std::string("CREATE DATABASE ") + name);
@@ -88,9 +121,16 @@ class SelectParity : public ::testing::Test {
         for (PGconn* each : {plain_.get(), plain2_.get(), shards_[0].get(), shards_[1].get(), shards_[2].get()}) {
             must(*each, read_file(folder_ / "schema.sql"));
             must(*each, read_file(folder_ / "data.sql"));
+            must(*each, read_file(kOwnFolder / "random_schema.sql"));
+            must(*each, read_file(kOwnFolder / "random_data.sql"));
         }
         must(*shards_[0], planner::kRegistrySchema);
+        must(*shards_[0], coordinator::kWorkbenchObjects);
+        must(*bench_, coordinator::kWorkbenchRebuild);
+        ResultSet objects(PQexec(shards_[0].get(), "SELECT pg_catalog.quote_literal(pg_mosaic.workbench_objects())"));
+        must(*bench_, "SELECT pg_mosaic.rebuild(" + std::string(PQgetvalue(objects.get(), 0, 0)) + ", '1')");
         place(lines_of(read_file(folder_ / "placement.txt")));
+        place(lines_of(read_file(kOwnFolder / "random_placement.txt")));
         ResultSet document(PQexec(shards_[0].get(), planner::kCatalogQuery));
         ASSERT_EQ(PQntuples(document.get()), 1) << PQerrorMessage(shards_[0].get());
         environment_.catalog = planner::Catalog::from_json(PQgetvalue(document.get(), 0, 0), 1).value();
@@ -268,6 +308,67 @@ class SelectParity : public ::testing::Test {
         return text;
     }
 
+    struct Verdict {
+        const char* kind = "other";
+        std::string plan{};
+        std::string difference{};
+    };
+
+    /// `exact`: the statement's ORDER BY is total.
+    static Verdict check(const std::string& sql, bool exact) {
+        planner::Planned planned;
+        planner_.plan(sql, environment_, planned);
+        const planner::Statement* statement = planned.text->syntax_error ? nullptr : &planned.text->statements.at(0);
+        if (!statement) return {.difference = planned.text->syntax_error->message};
+        while (statement->plan == PlanKind::kRoute && statement->route.otherwise) statement = statement->route.otherwise.get();
+        Verdict verdict{.kind = kind_of(statement->plan), .plan = plan_text(*statement)};
+        ++counts_[verdict.kind];
+        if (statement->plan == PlanKind::kRefuse) ++refusals_[statement->refusal->message];
+        if (!statement->scatter && !statement->workbench) return verdict;
+        const Answer plain = ask(plain_.get(), sql);
+        if (plain.error.substr(0, 5) == "57014") {
+            ++counts_["timeout"];
+            return verdict;
+        }
+        const Answer ours = answer(*statement, planned, sql);
+        if (!plain.error.empty()) {
+            if (ours.error.empty()) verdict.difference = "\n  plain: " + plain.error + "\n  ours: " + show(ours);
+            ++counts_["error"];
+            return verdict;
+        }
+        const Answer turned = ask(plain2_.get(), sql);
+        if (!same(plain, turned, false)) {
+            ++counts_["undetermined"];
+            return verdict;
+        }
+        const bool ordered = exact && is_ordered(sql) && same(plain, turned, true);
+        if (!ours.error.empty() || !same(plain, ours, ordered)) verdict.difference = "\n  plain: " + show(plain) + "\n  ours: " + show(ours);
+        return verdict;
+    }
+
+    static const char* kind_of(PlanKind plan) {
+        if (plan == PlanKind::kScatter) return "scatter";
+        if (plan == PlanKind::kWorkbench) return "workbench";
+        return plan == PlanKind::kRefuse ? "refuse" : "other";
+    }
+
+    static Answer answer(const planner::Statement& statement, const planner::Planned& planned, const std::string& sql) {
+        try {
+            return statement.scatter ? scatter(statement, planned, sql) : workbench(*statement.workbench);
+        } catch (const PgError& error) {
+            return {.error = std::string(error.error().code.view()) + " " + error.error().message};
+        }
+    }
+
+    static void print_counts() {
+        for (const auto& [kind, count] : counts_) std::printf("%s %d\n", kind.c_str(), count);
+        for (const auto& [message, count] : refusals_) std::printf("  %d %s\n", count, message.c_str());
+        counts_.clear();
+        refusals_.clear();
+    }
+
+    static inline planner::Planner planner_{4000};
+    static inline std::map<std::string, int> counts_, refusals_;
     static inline std::filesystem::path folder_;
     static inline std::unique_ptr<testing::OwnServer> server_;
     static inline Connection plain_, plain2_, bench_;
@@ -275,77 +376,32 @@ class SelectParity : public ::testing::Test {
     static inline planner::Environment environment_;
 };
 
-// True if the statement itself, and not something in parentheses, has ORDER BY.
-bool is_ordered(std::string_view sql) {
-    int depth = 0;
-    for (std::size_t i = 0; i < sql.size(); ++i) {
-        if (sql[i] == '(') ++depth;
-        if (sql[i] == ')') --depth;
-        if (depth == 0 && sql.substr(i, 8) == "ORDER BY") return true;
-    }
-    return false;
-}
-
-bool same(const Answer& a, const Answer& b, bool ordered) {
-    if (a.columns != b.columns) return false;
-    if (ordered) return a.rows == b.rows;
-    std::vector<std::string> left = a.rows, right = b.rows;
-    std::sort(left.begin(), left.end());
-    std::sort(right.begin(), right.end());
-    return left == right;
-}
-
-std::string show(const Answer& answer) {
-    std::string text = answer.error + "\n    ";
-    for (const auto& [name, type] : answer.columns) text += name + ":" + std::to_string(type) + " ";
-    for (std::size_t i = 0; i < std::min<std::size_t>(answer.rows.size(), 8); ++i) text += "\n    " + answer.rows[i];
-    return text + "\n    " + std::to_string(answer.rows.size()) + " rows";
-}
-
 // A line may begin with the plan that it must get: `scatter:`, `workbench:`, `refuse:`.
 TEST_F(SelectParity, EveryPlanGivesThePlainServersAnswer) {
-    planner::Planner planner;
-    std::map<std::string, int> counts;
-    std::map<std::string, int> refusals;
     for (const std::string& line : lines_of(read_file(folder_ / "queries.sql"))) {
         const std::size_t colon = line.find(": ");
         const std::string wanted = colon < 12 ? line.substr(0, colon) : "";
-        const std::string sql = wanted.empty() ? line : line.substr(colon + 2);
-        planner::Planned planned;
-        planner.plan(sql, environment_, planned);
-        const planner::Statement* statement = &planned.text->statements.at(0);
-        while (statement->plan == PlanKind::kRoute && statement->route.otherwise) statement = statement->route.otherwise.get();
-        const char* kind = statement->plan == PlanKind::kScatter     ? "scatter"
-                           : statement->plan == PlanKind::kWorkbench ? "workbench"
-                           : statement->plan == PlanKind::kRefuse    ? "refuse"
-                                                                     : "other";
-        EXPECT_TRUE(wanted.empty() || wanted == kind) << sql << "\n" << kind << ": " << plan_text(*statement);
-        ++counts[kind];
-        if (statement->plan == PlanKind::kRefuse) ++refusals[statement->refusal->message];
-        if (statement->plan != PlanKind::kScatter && statement->plan != PlanKind::kWorkbench) continue;
-        const Answer plain = ask(plain_.get(), sql);
-        Answer ours;
-        try {
-            ours = statement->scatter ? scatter(*statement, planned, sql) : workbench(*statement->workbench);
-        } catch (const PgError& error) {
-            ours.error = std::string(error.error().code.view()) + " " + error.error().message;
-        }
-        if (!plain.error.empty()) {
-            EXPECT_FALSE(ours.error.empty()) << sql << "\n" << plain.error << plan_text(*statement);
-            ++counts["error"];
-            continue;
-        }
-        const Answer turned = ask(plain2_.get(), sql);
-        const bool ordered = same(plain, turned, true) && is_ordered(sql);
-        if (!same(plain, turned, false)) {
-            ++counts["undetermined"];
-            continue;
-        }
-        EXPECT_TRUE(ours.error.empty() && same(plain, ours, ordered && !wanted.empty()))
-            << sql << "\n" << plan_text(*statement) << "\n  plain: " << show(plain) << "\n  ours: " << show(ours);
+        const Verdict verdict = check(wanted.empty() ? line : line.substr(colon + 2), !wanted.empty());
+        EXPECT_TRUE(wanted.empty() || wanted == verdict.kind) << line << "\n" << verdict.kind << ": " << verdict.plan;
+        EXPECT_EQ(verdict.difference, "") << line << "\n" << verdict.plan;
     }
-    for (const auto& [kind, count] : counts) std::printf("%s %d\n", kind.c_str(), count);
-    for (const auto& [message, count] : refusals) std::printf("  %d %s\n", count, message.c_str());
+    print_counts();
+}
+
+TEST_F(SelectParity, RandomQueriesGiveThePlainServersAnswer) {
+    const char* seed = std::getenv("PGM_SEED");
+    const auto first = static_cast<std::uint32_t>(seed ? std::stoul(seed) : 1);
+    const std::uint32_t queries = std::getenv("PGM_LONG") ? 20000 : 300;
+    must(*plain_, "SET statement_timeout = '300ms'");
+    int shown = 0;
+    for (std::uint32_t i = 0; i < queries && shown < 10; ++i) {
+        const std::string sql = testing::QueryGenerator(first * 1'000'003 + i).query();
+        const Verdict verdict = check(sql, false);
+        const bool good = verdict.difference.empty() && std::string_view(verdict.kind) != "refuse";
+        if (!good) ++shown;
+        EXPECT_TRUE(good) << "seed " << first << ", query " << i << ": " << sql << "\n" << verdict.plan << verdict.difference;
+    }
+    print_counts();
 }
 
 }  // namespace

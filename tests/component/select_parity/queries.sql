@@ -122,10 +122,46 @@ scatter: SELECT c.id FROM customers c NATURAL JOIN products p
 workbench: SELECT c.id FROM customers c NATURAL JOIN settings s
 workbench: SELECT x.b FROM customers AS x (a, b) JOIN words w ON w.uses = x.a ORDER BY 1
 refuse: SELECT ctid, count(*) FROM customers c WHERE credit > (SELECT avg(credit) FROM customers) GROUP BY 1
-refuse: SELECT twice(max(id)) FROM customers WHERE credit > (SELECT avg(credit) FROM customers)
-refuse: SELECT m.mood, w.word FROM moods m JOIN words w ON w.uses = m.id
+workbench: SELECT twice(max(id)) FROM customers WHERE credit > (SELECT avg(credit) FROM customers)
+workbench: SELECT m.mood, w.word FROM moods m JOIN words w ON w.uses = m.id
 refuse: SELECT c FROM customers c WHERE credit > (SELECT avg(credit) FROM customers)
 refuse: SELECT c.relname, o.id FROM pg_class c JOIN orders o ON o.units = c.relnatts
 refuse: SELECT * FROM orders JOIN nowhere ON true
 refuse: SELECT * FROM words TABLESAMPLE SYSTEM (50), orders WHERE uses = id
 refuse: SELECT 'customers'::regclass, count(*) FROM customers WHERE credit > (SELECT avg(credit) FROM customers)
+workbench: SELECT country, sum(credit) FILTER (WHERE vip) + 1 AS s, avg(id) + 0, min(since), max(nick) || '!' AS top FROM customers GROUP BY country ORDER BY s NULLS LAST, country
+workbench: SELECT sum(total) / count(*), avg(total) + 0, avg(weight) * 1, sum(gap), avg(gap) FROM orders
+workbench: SELECT sum(quantity) + 0, avg(quantity) + 0, count(quantity) + 0 FROM lines WHERE quantity > 1000
+workbench: SELECT nick, count(*) FROM customers GROUP BY nick ORDER BY nick
+workbench: SELECT tags, count(*), min(tags) FROM customers GROUP BY tags ORDER BY tags
+workbench: SELECT status, placed::date AS d, sum(units) FROM orders GROUP BY status, d HAVING sum(units) > 50 AND status <> 'lost' ORDER BY 2, 1
+workbench: SELECT DISTINCT count(*) FROM orders GROUP BY status
+workbench: SELECT country, sum(sum(credit)) OVER (ORDER BY country) FROM customers GROUP BY country ORDER BY 1
+workbench: SELECT CASE WHEN count(*) > 20 THEN country ELSE 'few' END, bool_or(vip) IS TRUE FROM customers GROUP BY country ORDER BY country
+workbench: SELECT status FROM orders GROUP BY status HAVING avg(total) > 100 ORDER BY max(placed) LIMIT 2
+workbench: SELECT count(DISTINCT customer_id) * 2, sum(weight::real) + 0::real FROM orders
+workbench: WITH o AS (SELECT * FROM orders WHERE units > 10) SELECT o.status, max(c.credit) + min(o.id) FROM o JOIN customers c ON c.id = o.customer_id GROUP BY o.status ORDER BY 1
+workbench: SELECT status, max(units) - 1 FROM orders GROUP BY status, gap ORDER BY gap, status
+workbench: SELECT status, (SELECT count(*) FROM words) FROM orders GROUP BY status ORDER BY status
+workbench: SELECT mood, count(*) FROM moods GROUP BY mood ORDER BY mood DESC
+workbench: SELECT id, mood FROM moods ORDER BY mood, id
+workbench: SELECT max(mood), min(mood::text), 'happy'::mood > min(mood) FROM moods
+workbench: SELECT m.id, w.word FROM moods m JOIN words w ON w.uses = m.id WHERE m.mood = 'sad' AND twice(m.id) > 3 ORDER BY w.word
+refuse: SELECT counts_customers(max(id)) FROM customers WHERE credit > (SELECT avg(credit) FROM customers)
+scatter: SELECT id FROM customers WHERE vip ORDER BY id FOR UPDATE
+scatter: SELECT id FROM customers FOR NO KEY UPDATE SKIP LOCKED
+refuse: SELECT id FROM customers ORDER BY id LIMIT 2 FOR UPDATE SKIP LOCKED
+refuse: SELECT o.id FROM orders o JOIN words w ON w.uses = o.units FOR UPDATE
+workbench: WITH v AS (SELECT id, country FROM customers WHERE vip) SELECT a.id, b.id FROM v a JOIN v b ON a.country = b.country
+workbench: WITH v AS (SELECT id, credit FROM customers) SELECT id FROM v WHERE credit = (SELECT max(credit) FROM v)
+workbench: TABLE country_totals ORDER BY country
+workbench: SELECT c.id FROM ONLY (customers) c JOIN words * ON words.uses = c.id ORDER BY 1 /* the end */ -- of it
+scatter: SELECT c.id FROM public."customers" c WHERE (c.since + interval '1 day') AT TIME ZONE 'UTC' > '2020-05-01' ORDER BY c.id DESC OFFSET 3
+workbench: SELECT public.customers.id, "words".word FROM public . customers, "public".words WHERE public.words.uses = public.customers.id ORDER BY 1, 2
+workbench: SELECT count(DISTINCT status), count(*), sum(units), avg(total) FROM orders
+workbench: SELECT status, count(DISTINCT units % 7), string_agg(DISTINCT status, '-' ORDER BY status), sum(DISTINCT units), max(total) FROM orders GROUP BY status ORDER BY status
+workbench: SELECT count(DISTINCT country), count(id), sum(id), min(credit) FROM customers WHERE id > 5000
+workbench: SELECT country, array_agg(DISTINCT vip ORDER BY vip DESC) FROM customers GROUP BY country HAVING count(DISTINCT vip) > 1 ORDER BY 1
+workbench: SELECT (SELECT sum(c.id)) FROM customers c
+workbench: SELECT count(*) FROM customers c HAVING EXISTS (SELECT 1 FROM words WHERE uses < max(c.id))
+workbench: SELECT id FROM customers ORDER BY random() < 2, id

@@ -8,4 +8,5 @@ CREATE VIEW big_orders AS SELECT o.customer_id, o.id, o.total AS amount, c.name 
 CREATE VIEW country_totals (country, orders, total) AS SELECT c.country, count(*), sum(o.total) FROM customers c JOIN orders o ON o.customer_id = c.id GROUP BY c.country;
 CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE TABLE moods (id integer PRIMARY KEY, mood mood);
+CREATE FUNCTION counts_customers(integer) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT count(*) FROM customers WHERE id < $1';
 CREATE FUNCTION twice(integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 2 * $1';
