@@ -43,7 +43,7 @@ class Buffer {
     }
 
    private:
-    static constexpr std::size_t kFirstBytes = 4096;
+    static constexpr std::size_t kFirstBytes = 512;
     std::unique_ptr<char[]> data_;
     std::size_t capacity_ = 0;
     std::size_t begin_ = 0;

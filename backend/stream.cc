@@ -13,7 +13,6 @@ namespace pgmosaic::backend {
 
 namespace {
 
-constexpr std::size_t kReadBytesMin = 4096;
 constexpr std::size_t kReadBytesMax = 65536;
 
 }  // namespace
@@ -26,8 +25,8 @@ Task<> Stream::fill(std::size_t want) {
     // A stream that fills its buffer gets a larger one, a talker of small messages keeps a small one.
     if (count >= room) {
         next_read_bytes_ = std::min(next_read_bytes_ * 4, kReadBytesMax);
-    } else if (count < kReadBytesMin) {
-        next_read_bytes_ = kReadBytesMin;
+    } else if (count < read_bytes_min_) {
+        next_read_bytes_ = read_bytes_min_;
     }
 }
 

@@ -17,7 +17,9 @@ namespace pgmosaic::backend {
 /// Bound   one fill() reads at most `read_bytes_max` at a time; the buffer grows only while a caller asks for one large frame
 class Stream {
    public:
-    explicit Stream(asio::generic::stream_protocol::socket socket) : socket_(std::move(socket)) {}
+    /// `read_bytes_min`: room for a usual message; it is held while a read waits.
+    explicit Stream(asio::generic::stream_protocol::socket socket, std::size_t read_bytes_min = 4096)
+        : socket_(std::move(socket)), read_bytes_min_(read_bytes_min), next_read_bytes_(read_bytes_min) {}
 
     /// Reads at least one byte more into the buffer.
     Task<> fill(std::size_t want = 0);
@@ -39,7 +41,8 @@ class Stream {
    private:
     asio::generic::stream_protocol::socket socket_;
     Buffer input_;
-    std::size_t next_read_bytes_ = 4096;
+    std::size_t read_bytes_min_;
+    std::size_t next_read_bytes_;
 };
 
 /// While it lives, a passed deadline shuts the stream down; fill() and write() then throw, and fired() is true.

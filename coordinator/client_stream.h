@@ -10,7 +10,7 @@ namespace pgmosaic::coordinator {
 /// The client's socket with what waits to be sent to it.
 class ClientStream {
    public:
-    explicit ClientStream(asio::generic::stream_protocol::socket socket) : stream_(std::move(socket)) {}
+    explicit ClientStream(asio::generic::stream_protocol::socket socket) : stream_(std::move(socket), kIdleBytes) {}
     backend::Stream& stream() { return stream_; }
     std::string& out() { return out_; }
     Task<> flush() {
@@ -25,6 +25,11 @@ class ClientStream {
         out_.erase(0, stream_.try_write(out_));
         if (out_.empty() && out_.capacity() > kKeepBytes) out_.shrink_to_fit();
         return out_.empty();
+    }
+    /// An idle client gives its memory back, but for what a short message takes.
+    void rest() {
+        stream_.input().release_if_empty();
+        if (out_.empty() && out_.capacity() > kIdleBytes) out_.shrink_to_fit();
     }
     /// Sends `bytes` behind what waits, without copying them where nothing waits.
     Task<> send(std::string_view bytes) {
@@ -46,6 +51,7 @@ class ClientStream {
 
    private:
     static constexpr std::size_t kKeepBytes = 65536;
+    static constexpr std::size_t kIdleBytes = 512;
     backend::Stream stream_;
     std::string out_;
 };

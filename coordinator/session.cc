@@ -87,7 +87,7 @@ Task<> Session::serve() {
                         .message = "terminating connection due to administrator command"});
             co_return;
         }
-        if (input.empty() && !transaction_.open()) input.release_if_empty();
+        if (input.empty() && !transaction_.open()) client_.rest();
         co_await client_.stream().fill(want);
     }
 }
