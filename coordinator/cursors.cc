@@ -35,7 +35,15 @@ Task<> Session::run_cursor(const Request& request) {
     const planner::Statement& statement = request.statement;
     if (statement.command == planner::Command::kClose && statement.name.empty()) {
         cursors_.clear();
-        if (transaction_.open()) co_await on_all_participants("CLOSE ALL");
+        if (transaction_.open()) {
+            co_await on_all_participants("CLOSE ALL");
+        } else {
+            // Cursors WITH HOLD outlive their transactions on the sessions that are kept for them.
+            for (auto& [shard, lease] : pinned_) {
+                const auto result = co_await backend::run_query(*lease, "CLOSE ALL", Deadline::after(10s));
+                if (!result) throw PgError(result.error());
+            }
+        }
         wire::write_command_complete(answer(), "CLOSE CURSOR ALL");
         co_return;
     }

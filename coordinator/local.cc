@@ -223,7 +223,8 @@ Task<> Session::run_set(const Request& request) {
         co_return;
     }
     // The home shard judges the value and reports what changed; the others are told when they are next used.
-    const std::string name = lower(statement.name);
+    std::string name = lower(statement.name);
+    if (name == "session_authorization") name = "session authorization";  // as the parser calls it, and as the settings do
     const bool resets = statement.command == Command::kReset || statement.argument.empty();
     const Setting* at_startup = resets ? startup_setting(startup_settings_, name) : nullptr;
     std::string sql(request.sql);

@@ -20,15 +20,13 @@ void Session::check_not_failed() const {
 
 void Session::check_statement(const planner::Statement& statement) const {
     const bool ends = statement.verb == TransactionVerb::kCommit || statement.verb == TransactionVerb::kRollback ||
-                      statement.verb == TransactionVerb::kRollbackTo;
+                      statement.verb == TransactionVerb::kRollbackTo || statement.verb == TransactionVerb::kPrepareTransaction;
     if (!ends) check_not_failed();
     if (statement.plan == PlanKind::kRefuse) throw PgError(*statement.refusal);
     if (statement.needs_no_transaction && transaction_.open()) {
         const std::string what = statement.tag.empty() ? "this command" : statement.tag;
         throw PgError(Error{.code = sqlstate::kActiveSqlTransaction,
-                            .message = transaction_.mode() == Transaction::Mode::kExplicit
-                                           ? what + " cannot run inside a transaction block"
-                                           : what + " cannot be executed within a pipeline or a string of several statements"});
+                            .message = what + " cannot run inside a transaction block"});
     }
 }
 

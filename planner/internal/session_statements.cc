@@ -192,7 +192,11 @@ Statement plan_execute(const pg_query::ExecuteStmt& from, StatementText text) {
 Statement plan_declare(const pg_query::DeclareCursorStmt& from, StatementText text, PlanContext& context) {
     // DECLARE name … FOR query: the first FOR outside of brackets begins the query.
     const std::string query = trimmed(text_behind_word(text.text, "for"));
-    Statement statement = plan_statement(from.query(), text, context);
+    // SELECT … INTO would make a table: PostgreSQL says that it may not.
+    const bool into = from.query().select_stmt().has_into_clause();
+    Statement statement;
+    if (into) statement = route_home(Command::kDeclare);
+    else statement = plan_statement(from.query(), text, context);
     constexpr int kHold = 0x0020;  // CURSOR_OPT_HOLD, nodes/parsenodes.h
     statement.command = Command::kDeclare;
     statement.name = from.portalname();

@@ -48,6 +48,10 @@ class Session(unittest.TestCase):
                   "SELECT current_setting('app.user') FROM t WHERE id = 6", refusals_allowed=True)
         self.same(1, "SELECT coalesce(current_setting('app.user', true), '') FROM t WHERE id = 5")
 
+    def test_cursors_with_hold(self):
+        self.same(0, "BEGIN", "DECLARE kept CURSOR WITH HOLD FOR SELECT generate_series(1, 3)", "COMMIT", "FETCH 1 FROM kept", "CLOSE ALL", "FETCH 1 FROM kept",
+                  "SELECT 1; VACUUM t", refusals_allowed=True)
+
     def test_reset_goes_back_to_the_startup_packet(self):
         for endpoint in (pair.target, pair.plain):
             with endpoint.raw(DateStyle="Postgres, MDY", application_name="from the start") as connection:
@@ -90,6 +94,19 @@ class Session(unittest.TestCase):
         for admin in pair_admins:
             admin.execute("REVOKE ALL ON t FROM reader; DROP ROLE reader")
             admin.close()
+
+    def test_who_takes_another_identity_leaves_the_role(self):
+        admins = [compare.raw.Connection((endpoint.host, endpoint.port)).start(user="postgres", database=endpoint.database)
+                  for endpoint in (pair.target, pair.plain)]
+        answers = []
+        for admin in admins:
+            answers.append([(result.tag, result.code, result.rows) for sql in
+                            ("CREATE ROLE anna; CREATE ROLE bert; GRANT bert TO anna; GRANT SELECT ON t TO bert", "SET SESSION AUTHORIZATION anna", "SET ROLE bert",
+                             "SELECT current_user, session_user", "SELECT v FROM t WHERE id = 2", "RESET SESSION AUTHORIZATION", "SELECT current_user",
+                             "CREATE TABLE by_whom (a int)", "SELECT tableowner FROM pg_tables WHERE tablename = 'by_whom'", "DROP TABLE by_whom",
+                             "REVOKE ALL ON t FROM bert; DROP ROLE anna; DROP ROLE bert") for result in admin.query(sql)])
+            admin.close()
+        self.assertEqual(answers[0], answers[1])
 
     def test_temporary_tables_belong_to_one_session(self):
         self.same(0, "CREATE TEMP TABLE mine (a int)", "INSERT INTO mine VALUES (1), (2)", "SELECT count(*) FROM mine", refusals_allowed=True)

@@ -134,6 +134,10 @@ TEST_F(Classification, LeavesTheFilesOfAServerToLocalTables) {
     EXPECT_NE(refusal_of("COPY (SELECT * FROM orders) TO '/tmp/x'"), "");
 }
 
+TEST_F(Classification, LetsPostgresqlRefuseACursorThatMakesATable) {
+    EXPECT_EQ(plan("DECLARE c CURSOR FOR SELECT 1 INTO t").plan, PlanKind::kRoute);
+}
+
 TEST_F(Classification, DropsElsewhereWhatIsThere) {
     EXPECT_EQ(details_of(plan("DROP TABLE orders, nowhere CASCADE")).elsewhere, "DROP TABLE IF EXISTS orders, nowhere CASCADE");
     EXPECT_FALSE(details_of(plan("DROP TABLE orders")).elsewhere_optional);
