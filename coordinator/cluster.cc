@@ -10,6 +10,9 @@ namespace pgmosaic::coordinator {
 
 namespace {
 
+/// Stands for whatever a shard that has not been read may have prepared.
+constexpr const char* kUnread = "unread";
+
 std::string random_hex(std::size_t bytes) {
     std::string raw(bytes, '\0');
     PGM_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(raw.data()), static_cast<int>(bytes)) == 1,
@@ -48,6 +51,7 @@ Cluster::Cluster(ServerOptions options, shardmap::MapPointer map)
     : options_(std::move(options)), map_(std::move(map)), incarnation_(random_hex(6)) {
     map_version_ = map_->version().value;
     for (std::size_t i = 0; i < map_->shards().size(); ++i) slots_.push_back(std::make_shared<backend::SlotCount>());
+    for (ShardId shard : map_->shard_ids()) unread_.insert(shard);
 }
 
 shardmap::MapPointer Cluster::map() const {
@@ -68,8 +72,24 @@ void Cluster::publish(shardmap::MapPointer map) {
 std::shared_ptr<Database> Cluster::database(const std::string& name) {
     const std::lock_guard lock(mutex_);
     auto& slot = databases_[name];
-    if (!slot) slot = std::make_shared<Database>(name);
+    if (!slot) {
+        slot = std::make_shared<Database>(name);
+        for (ShardId shard : unread_) slot->moment().doubt(kUnread, shard);
+    }
     return slot;
+}
+
+std::vector<std::shared_ptr<Database>> Cluster::databases() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<Database>> all;
+    for (const auto& [name, database] : databases_) all.push_back(database);
+    return all;
+}
+
+void Cluster::shard_was_read(ShardId shard) {
+    const std::lock_guard lock(mutex_);
+    if (unread_.erase(shard) == 0) return;
+    for (const auto& [name, database] : databases_) database->moment().resolve(kUnread, shard);
 }
 
 void Cluster::forget_database(const std::string& name) {

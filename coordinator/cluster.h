@@ -12,6 +12,7 @@
 
 #include "backend/pool.h"
 #include "base/task.h"
+#include "coordinator/moment/moment.h"
 #include "coordinator/server_options.h"
 #include "planner/catalog.h"
 #include "replication/shard_status.h"
@@ -39,6 +40,8 @@ class Database {
     /// pgmosaic's own tables are known to be there.
     bool prepared() const { return prepared_.load(std::memory_order_relaxed); }
     void set_prepared() { prepared_.store(true, std::memory_order_relaxed); }
+    /// Who may read or commit to several shards now.
+    moment::Moment& moment() { return moment_; }
     std::atomic<bool> placement_changing{false};  ///< somebody holds its gates (admin/placement_gate.h)
 
    private:
@@ -46,6 +49,7 @@ class Database {
     std::atomic<std::uint64_t> version_{0};
     inline static std::atomic<std::uint64_t> last_version_{0};
     std::atomic<bool> prepared_{false};
+    moment::Moment moment_;
     mutable std::mutex mutex_;
     std::uint64_t outdated_up_to_ = 0;
     std::shared_ptr<const planner::Catalog> catalog_;
@@ -65,6 +69,10 @@ class Cluster {
 
     std::shared_ptr<Database> database(const std::string& name);
     void forget_database(const std::string& name);
+    std::vector<std::shared_ptr<Database>> databases() const;
+    /// The prepared transactions of the shard have been read since this process began, and what is decided is finished: until
+    /// then no snapshot of several shards includes it (PROTOCOLS 2.4).
+    void shard_was_read(ShardId shard);
 
     /// Random, made at the start of this process: names its prepared transactions and its sessions on the servers.
     const std::string& incarnation() const { return incarnation_; }
@@ -94,6 +102,7 @@ class Cluster {
     shardmap::MapPointer map_;
     std::atomic<std::uint64_t> map_version_{0};
     std::map<std::string, std::shared_ptr<Database>> databases_;
+    std::set<ShardId> unread_;  ///< shards whose prepared transactions nobody has read yet
     std::string incarnation_;
     std::atomic<std::uint64_t> gid_number_{0};
     std::set<std::string> in_flight_;

@@ -2,6 +2,7 @@
 
 #include "base/fault_point.h"
 #include "base/log.h"
+#include "base/task_group.h"
 #include "coordinator/decision.h"
 #include "coordinator/recovery.h"
 #include "coordinator/session.h"
@@ -42,6 +43,12 @@ Task<> prepare_on(Participant& participant, std::string gid, std::optional<Error
     }
 }
 
+/// What a reader has to say at COMMIT changes nothing any more.
+Task<> end_reader(Participant& participant) {
+    const auto result = co_await backend::run_query(participant.connection(), "COMMIT", Deadline::after(10s));
+    if (!result) participant.connection().broken = true;
+}
+
 }  // namespace
 
 Task<> Session::barrier(ShardId shard) { co_await barrier_on(core_, shard, database_name_); }
@@ -70,11 +77,12 @@ Task<> Session::commit() {
         throw PgError(*failure);
     }
     // Those that only read are ended last: until then nobody may have seen that the writers were through (PROTOCOLS 1.4).
+    TaskGroup readers(co_await asio::this_coro::executor);
     for (auto& [shard, participant] : transaction_.participants()) {
         if (participant.wrote || !participant.began || participant.connection().broken) continue;
-        const auto result = co_await backend::run_query(participant.connection(), "COMMIT", Deadline::after(10s));
-        if (!result) participant.connection().broken = true;
+        readers.spawn(end_reader(participant));
     }
+    co_await readers.join();
     co_await end_transaction(true);
 }
 
@@ -83,6 +91,7 @@ Task<> Session::commit_one(Participant& writer) {
         start_relay(writer);
         co_await relay_.drain(writer.connection(), client_);
     }
+    co_await door();
     committing_ = true;
     const auto result = co_await backend::run_query(writer.connection(), "COMMIT", Deadline::never());
     if (!result) {
@@ -111,8 +120,13 @@ Task<> Session::commit_several(std::vector<Participant*> writers) {
     struct Settle {  // once it is not ours any more, recovery may take it up
         Cluster& cluster;
         const std::string& gid;
-        ~Settle() { cluster.settled(gid); }
-    } settle{core_.cluster(), gid};
+        std::string& committing;
+        ~Settle() {
+            cluster.settled(gid);
+            committing.clear();
+        }
+    } settle{core_.cluster(), gid, committing_gid_};
+    committing_gid_ = gid;
 
     std::vector<Participant*> others;
     std::string names;
@@ -133,6 +147,14 @@ Task<> Session::commit_several(std::vector<Participant*> writers) {
         other->began = false;
     }
     fault_point("commit:after_prepare");
+    // From sending the decision on, the transaction becomes visible shard by shard (PROTOCOLS 2.3).
+    moment::Hold phase_two;
+    const bool prepared = std::all_of(failures.begin(), failures.end(), [](const auto& failure) { return !failure; });
+    try {
+        if (prepared) phase_two = co_await database_->moment().commit(gid, shards, wait_deadline());
+    } catch (const PgError& error) {
+        failures.emplace_back(error.error());
+    }
     for (const auto& failure : failures) {
         if (!failure) continue;
         // No yes was written and none will be: presumed abort.
@@ -155,6 +177,7 @@ Task<> Session::commit_several(std::vector<Participant*> writers) {
     }
     if (verdict == Verdict::kUnknown) throw PgError(outcome_unknown());
     co_await finish_prepared(core_, shards, gid, database_name_, verdict == Verdict::kYes);
+    phase_two.leave();
     fault_point("commit:after_phase_two");
     if (verdict == Verdict::kNo) {
         throw PgError(!decided ? rolled_back(decided.error())

@@ -20,6 +20,8 @@ namespace pgmosaic::coordinator {
 
 class Session;
 
+enum class Isolation : std::uint8_t { kReadCommitted, kRepeatableRead, kSerializable };
+
 /// What PostgreSQL says about a statement: its parameters and its columns, in text format.
 struct Description {
     std::vector<Oid> parameters;
@@ -34,6 +36,7 @@ struct Identity {
     std::string role;
     bool utf8 = true;
     bool standard_conforming_strings = true;
+    Isolation isolation = Isolation::kReadCommitted;  ///< of a transaction that does not say
 };
 
 /// One thread's share: its pools, its plan caches, its sessions.

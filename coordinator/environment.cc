@@ -13,7 +13,8 @@ namespace {
 
 constexpr const char* kIdentityQuery =
     "SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(false)), current_user, "
-    "pg_catalog.current_setting('client_encoding'), pg_catalog.current_setting('standard_conforming_strings')";
+    "pg_catalog.current_setting('client_encoding'), pg_catalog.current_setting('standard_conforming_strings'), "
+    "'isolation ' || pg_catalog.current_setting('default_transaction_isolation')";
 
 /// The strings of a JSON array of strings; schema names hold no escapes but \" and \\.
 std::vector<std::string> strings_of(std::string_view json) {
@@ -100,6 +101,7 @@ Task<> Session::refresh_environment() {
     if (transaction_.failed() && environment_.catalog) co_return;
     if (own) {
         if (!transaction_.catalog) {
+            const Using use(*this, Use::kCatalog);
             const auto document = co_await query_shard(home(), planner::kCatalogQuery, false);
             auto catalog = planner::Catalog::from_json(document.scalar(), database_->next_version());
             if (!catalog) throw PgError(catalog.error());
@@ -138,6 +140,7 @@ Task<> Session::refresh_identity() {
     const std::string key = database_name_ + '\0' + user_ + '\0' + std::to_string(environment_.catalog->version());
     auto identity = transaction_.open() ? nullptr : core_.find_identity(key, settings_);
     if (!identity) {
+        const Using use(*this, Use::kCatalog);
         const auto row = co_await query_shard(home(), kIdentityQuery, false);
         if (!transaction_.open()) release_statement_leases();
         auto fresh = std::make_shared<Identity>();
@@ -147,6 +150,7 @@ Task<> Session::refresh_identity() {
         const std::string encoding = row.rows[0].at(2).value_or("UTF8");
         fresh->utf8 = encoding == "UTF8" || encoding == "SQL_ASCII";
         fresh->standard_conforming_strings = row.rows[0].at(3) != "off";
+        fresh->isolation = isolation_in(row.rows[0].at(4).value_or("")).value_or(Isolation::kReadCommitted);
         if (!transaction_.open()) core_.keep_identity(key, fresh);
         identity = fresh;
     }
@@ -154,6 +158,7 @@ Task<> Session::refresh_identity() {
     environment_.role = identity->role;
     environment_.standard_conforming_strings = identity->standard_conforming_strings;
     utf8_ = identity->utf8;
+    default_isolation_ = identity->isolation;
     identity_stale_ = false;
 }
 
@@ -165,29 +170,30 @@ Task<std::shared_ptr<const Description>> Session::describe(std::string_view sql,
     if (auto known = core_.find_description(key)) co_return known;
 
     const bool inside = transaction_.open();
+    const Using use(*this, Use::kCatalog);
     Participant* participant = co_await use_shard(home(), false);
     backend::Connection& connection = participant->connection();
-    if (participant->ready_to_skip > 0) {
-        start_relay(*participant);
-        co_await relay_.drain(connection, client_);
-        if (relay_.failed()) throw PgError(relay_.error());
-    }
+    co_await settle_prelude(*participant);
+    // Parse locks what the statement names. In a transaction that lock would stay, and two clients that both have it and then
+    // want the stronger one of a reference write would wait for each other: a savepoint gives it back.
+    if (inside) wire::write_query(connection.out(), "SAVEPOINT pgm_describe");
     wire::write_parse(connection.out(), "", sql, types);
     wire::write_describe(connection.out(), 'S', "");
     wire::write_sync(connection.out());
+    if (inside) wire::write_query(connection.out(), "ROLLBACK TO SAVEPOINT pgm_describe;RELEASE SAVEPOINT pgm_describe");
     connection.unnamed_statement = 0;
     co_await connection.write();
     auto description = std::make_shared<Description>();
     std::optional<Error> failure;
-    for (bool done = false; !done;) {
+    for (int answers = inside ? 3 : 1; answers > 0;) {
         const wire::Frame frame = co_await connection.next();
         if (frame.type == 't') description->parameters = wire::read_types(frame.body);
         if (frame.type == 'T') {
             description->fields = wire::read_row_description(frame.body);
             description->returns_rows = true;
         }
-        if (frame.type == 'E') failure = wire::read_error(frame.body);
-        done = frame.type == 'Z';
+        if (frame.type == 'E' && !failure) failure = wire::read_error(frame.body);
+        if (frame.type == 'Z') --answers;
         connection.consume(frame);
     }
     if (!inside) release_statement_leases();

@@ -267,6 +267,8 @@ Task<> CopyIn::finish() {
         co_await take_rows();
     }
     if (failed_target() != nullptr) co_return;
+    // The rows of one shard outside of a transaction become visible with its end.
+    if (!session_.transaction().open()) co_await session_.door();
     finishing_ = true;
     for (auto& target : targets_) {
         if (target == nullptr) continue;

@@ -92,7 +92,11 @@ Task<std::uint64_t> gather_all(Session& session, const std::vector<ShardId>& sha
 
 Task<> copy_from_all(Session& session, const std::vector<ShardId>& shards, const Copy& copy, std::string sql,
                      const planner::Statement& statement) {
-    const bool own = statement.writes && shards.size() > 1 && session.ensure_transaction();
+    // A COPY takes its snapshot when it runs and says nothing about it: the moment is opened before (PROTOCOLS 2.5).
+    const bool moment = !statement.writes && session.needs_window(shards.size());
+    bool own = false;
+    if (moment) own = session.ensure_transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    else own = statement.writes && shards.size() > 1 && session.ensure_transaction();
     std::uint64_t rows = 0;
     try {
         rows = co_await gather_all(session, shards, copy, std::move(sql), statement.writes, statement.runs_user_code);
@@ -210,6 +214,27 @@ std::string with_query(const Copy& copy, std::string_view written, const std::st
     return copy.shard_sql.substr(0, at) + shard_sql + copy.shard_sql.substr(at + copy.query.size());
 }
 
+/// A transaction of READ COMMITTED has no snapshot that a COPY on several shards could use: a SELECT has one, by its Bind.
+bool must_select(const Session& session, std::size_t shards) {
+    return session.in_transaction() && session.isolation() == Isolation::kReadCommitted && session.needs_window(shards);
+}
+
+/// COPY table TO as COPY (SELECT … FROM table) TO.
+Task<> copy_table_by_select(Session& session, const Request& request) {
+    Copy copy = *request.statement.copy;
+    const planner::Table* table = session.environment().catalog->find_table(copy.table);
+    PGM_CHECK(table != nullptr, "COPY of a sharded table is planned for a table of the catalog");
+    std::string columns;
+    for (int column : copy.columns) {
+        columns += (columns.empty() ? "" : ", ") + planner::quote_identifier(table->columns.at(static_cast<std::size_t>(column)).name);
+    }
+    copy.query = "SELECT " + columns + " FROM " + planner::quote_identifier(table->schema) + "." + planner::quote_identifier(table->name);
+    planner::Planned planned;
+    session.core().planner(session.database()).plan(copy.query, session.environment(), planned);
+    if (planned.text->syntax_error) throw PgError(*planned.text->syntax_error);
+    co_await copy_merged(session, copy, planned.text->statements.at(0), planned);
+}
+
 Task<> copy_query(Session& session, const Request& outer) {
     const Copy& copy = *outer.statement.copy;
     planner::Planned planned;
@@ -223,7 +248,8 @@ Task<> copy_query(Session& session, const Request& outer) {
         co_await relay_from(session, *shard, std::string(outer.sql), inner.writes, inner.runs_user_code, "shard " + session.shard_name(*shard));
         co_return;
     }
-    if (inner.plan == PlanKind::kScatter && inner.returns_rows && concatenates(*inner.scatter)) {
+    const bool selects = inner.plan == PlanKind::kScatter && must_select(session, session.shards_of(*inner.scatter, request).size());
+    if (!selects && inner.plan == PlanKind::kScatter && inner.returns_rows && concatenates(*inner.scatter)) {
         std::string sql = with_query(copy, outer.sql, inner.scatter->shard_sql);
         if (!sql.empty()) {
             co_await copy_from_all(session, session.shards_of(*inner.scatter, request), copy, std::move(sql), inner);
@@ -242,6 +268,11 @@ Task<> execute_copy_out(Session& session, const Request& request) {
         co_return;
     }
     std::string sql = copy.shard_sql.empty() ? std::string(request.sql) : copy.shard_sql;
+    if (copy.placement == planner::Placement::kSharded && !request.statement.writes &&
+        must_select(session, session.core().map()->shards().size())) {
+        co_await copy_table_by_select(session, request);
+        co_return;
+    }
     if (copy.placement == planner::Placement::kSharded) {
         co_await copy_from_all(session, session.core().map()->shard_ids(), copy, std::move(sql), request.statement);
         co_return;

@@ -1,5 +1,5 @@
 #include "coordinator/execute.h"
-#include "coordinator/internal/shard_statement.h"
+#include "coordinator/internal/one_moment.h"
 #include "coordinator/merge/merger.h"
 
 #include <exception>
@@ -28,6 +28,13 @@ class ScatterRun {
         const std::string_view sql = plan_.shard_sql.empty() ? request_.sql : std::string_view(plan_.shard_sql);
         const ShardFormats formats{.visible = plan_.merge.visible, .hidden = plan_.merge.hidden};
         const auto participants = co_await session_.use_shards(shards, request_.statement.writes);
+        replies_.reserve(participants.size());
+        if (request_.statement.returns_rows && reads_rows() && session_.needs_window(shards.size())) {
+            std::vector<MomentPart> parts;
+            for (Participant* participant : participants) parts.push_back({.reply = replies_.emplace_back(*participant), .sql = std::string(sql)});
+            co_await send_at_one_moment(session_, request_, std::move(parts), formats);
+            co_return;
+        }
         for (Participant* participant : participants) {
             put_statement(*participant, session_.core(), request_, sql, formats);
             replies_.emplace_back(*participant);
@@ -95,6 +102,12 @@ class ScatterRun {
         for (ShardReply& reply : replies_) co_await reply.skip_to_end();
         co_await check_errors();
         rows_ = merger->rows();
+    }
+
+    /// The snapshot of a SELECT is the one of its Bind; UPDATE … RETURNING takes another when it runs (PROTOCOLS 2.5).
+    bool reads_rows() const {
+        const planner::Command command = request_.statement.command;
+        return command != planner::Command::kUpdate && command != planner::Command::kDelete && command != planner::Command::kMerge;
     }
 
     Task<> fill_wanted(const merge::Merger& merger) {

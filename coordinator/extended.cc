@@ -157,6 +157,7 @@ Task<> Session::on_bind(std::string_view body) {
     portal.shard = shard_of_bind(portal);
     if (portal.shard) {
         const planner::Statement& statement = prepared.planned.text->statements.front();
+        const Using use(*this, use_of(statement));
         Participant* participant = try_pipeline_to(*portal.shard, statement.writes);
         if (participant == nullptr) participant = co_await pipeline_to(*portal.shard, statement.writes);
         if (statement.runs_user_code) participant->connection().dirty = true;
@@ -378,6 +379,7 @@ Task<std::shared_ptr<const Description>> Session::describe_any(const PreparedSta
     if (!statements.empty()) {
         const planner::Statement& statement = statements.front();
         if (statement.plan == PlanKind::kAdmin) co_return admin_description(statement);
+        if (statement.plan == PlanKind::kLocal && statement.command == planner::Command::kShow) co_return shown_description(statement);
         if (!statement.admin_views.empty()) {
             const Request request{statement, prepared.sql, prepared.planned.literals};
             co_return co_await describe(co_await admin_view_sql(*this, request), prepared.types);
@@ -535,6 +537,7 @@ Task<> Session::on_sync() {
 Task<> Session::on_sync_pipeline(bool ends) {
     const bool forward = ends && !transaction_.open();
     if (pipeline_ != nullptr) {
+        if (pipeline_->wrote && !transaction_.open()) co_await door();
         wire::write_sync(pipeline_->connection().out());
         relay_.expect({.kind = Expect::Kind::kSync, .forward = false, .forward_ready = forward});
         co_await relay_.drain(pipeline_->connection(), client_);

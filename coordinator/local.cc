@@ -17,6 +17,13 @@ Error warning(SqlState code, std::string message) {
     return Error{.code = code, .message = std::move(message), .severity = "WARNING"};
 }
 
+constexpr Oid kShownType = 25;
+
+/// What SET changes for the transaction alone, LOCAL or not.
+bool is_of_transaction(const std::string& name) {
+    return name == "transaction" || name == "transaction_isolation" || name == "transaction_read_only" || name == "transaction_deferrable";
+}
+
 Error only_in_block(const std::string& what) {
     return Error{.code = sqlstate::kNoActiveSqlTransaction, .message = what + " can only be used in transaction blocks"};
 }
@@ -82,6 +89,7 @@ Task<> Session::run_local(const Request& request) {
             run_sql_deallocate(request);
             break;
         }
+        case Command::kShow: show_own(request); break;
         case Command::kFetch:
         case Command::kClose: co_await run_cursor(request); break;
         default:
@@ -99,7 +107,10 @@ Task<> Session::run_transaction_verb(const planner::Statement& statement) {
             if (in_block) {
                 wire::write_notice(client_.out(), warning(sqlstate::kActiveSqlTransaction, "there is already a transaction in progress"));
             } else if (transaction_.open()) {
-                if (!statement.argument.empty()) co_await on_all_participants("SET TRANSACTION " + statement.argument);
+                if (!statement.argument.empty()) {
+                    co_await on_all_participants("SET TRANSACTION " + statement.argument);
+                    transaction_.set_begin_sql("BEGIN " + statement.argument);
+                }
                 transaction_.make_explicit();
             } else {
                 transaction_.begin(Transaction::Mode::kExplicit,
@@ -216,12 +227,44 @@ Task<> Session::end_transaction(bool committed) {
 
 // ---------------------------------------------------------------- settings
 
+/// Settings of ours: the servers keep any value, so it is judged here.
+void Session::check_own_setting(const planner::Statement& statement) const {
+    const std::string name = lower(statement.name);
+    if (name != "mosaic.consistency" || statement.argument.empty()) return;
+    const std::string value = lower(statement.argument);
+    if (value == "'strict'" || value == "'eventual'") return;
+    throw PgError(Error{.code = sqlstate::kInvalidParameterValue,
+                        .message = "invalid value for parameter \"mosaic.consistency\": " + statement.argument,
+                        .hint = "Available values: strict, eventual."});
+}
+
+std::shared_ptr<const Description> Session::shown_description(const planner::Statement& statement) {
+    auto description = std::make_shared<Description>();
+    description->returns_rows = true;
+    description->fields.push_back({.name = lower(statement.name), .type = kShownType});
+    return description;
+}
+
+void Session::show_own(const Request& request) {
+    const planner::Statement& statement = request.statement;
+    const std::string name = lower(statement.name);
+    if (name != "mosaic.consistency") {
+        throw PgError(Error{.code = sqlstate::kUndefinedObject,
+                            .message = "unrecognized configuration parameter \"" + statement.name + "\""});
+    }
+    if (request.simple()) wire::write_row_description(answer(), shown_description(statement)->fields);
+    const std::string_view value = one_moment() ? "strict" : "eventual";
+    wire::FrameWriter(answer(), 'D').int16(1).int32(static_cast<std::int32_t>(value.size())).bytes(value);
+    wire::write_command_complete(answer(), "SHOW");
+}
+
 Task<> Session::run_set(const Request& request) {
     const planner::Statement& statement = request.statement;
     if (statement.command == Command::kReset && statement.name == "all") {
         co_await run_reset_all("RESET");
         co_return;
     }
+    check_own_setting(statement);
     // The home shard judges the value and reports what changed; the others are told when they are next used.
     std::string name = lower(statement.name);
     if (name == "session_authorization") name = "session authorization";  // as the parser calls it, and as the settings do
@@ -253,8 +296,9 @@ Task<> Session::run_set(const Request& request) {
             if (!result) throw PgError(result.error());
         }
     }
-    if (statement.local || name == "transaction") {
+    if (statement.local || is_of_transaction(name)) {
         if (transaction_.open()) transaction_.local_settings().push_back(sql);
+        if (is_of_transaction(name)) transaction_.note_modes(sql);
     } else {
         // Who takes another identity leaves the role that was taken under the old one.
         if (name == "session authorization") settings_ = core_.settings().without(settings_, "role");
@@ -274,7 +318,8 @@ Task<> Session::after_settings_change(const std::string& name) {
         }
     }
     if (name == "search_path" || name == "role" || name == "session authorization" || name == "all" ||
-        name == "client_encoding" || name == "standard_conforming_strings") {
+        name == "client_encoding" || name == "standard_conforming_strings" || name == "default_transaction_isolation" ||
+        name == "session characteristics") {
         identity_stale_ = true;
     }
     co_return;

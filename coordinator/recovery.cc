@@ -12,7 +12,9 @@ namespace pgmosaic::coordinator {
 
 namespace {
 
-constexpr Clock::duration kPassInterval = 1s;
+constexpr Clock::duration kPassInterval = 500ms;
+/// A shard that could not be read takes part in no read of several shards until it has been.
+constexpr Clock::duration kIncompletePassInterval = 100ms;
 
 /// Decisions that all participants have carried out, waiting to be deleted together. Serves several cores.
 struct Forgotten {
@@ -35,12 +37,14 @@ Task<> finish_on(Core& core, ShardId shard, std::string gid, std::string databas
         try {
             const auto result = co_await service_query(core, shard, database, sql);
             if (result.unreplicated) co_await barrier_on(core, shard, database);
+            core.cluster().database(database)->moment().resolve(gid, shard);
             co_return;
         } catch (const PgError& error) {
             failure = error.error();
         }
         if (failure->code == sqlstate::kUndefinedObject) {
             co_await barrier_on(core, shard, database);
+            core.cluster().database(database)->moment().resolve(gid, shard);
             co_return;
         }
         if (deadline.passed()) {
@@ -84,13 +88,15 @@ void forget_decision(Core&, ShardId shard, const std::string& gid, const std::st
 
 Task<> Recovery::run() {
     while (true) {
+        bool complete = false;
         try {
-            co_await pass();
+            complete = co_await pass();
             co_await delete_forgotten();
         } catch (const PgError& error) {
             spdlog::info("recovery waits {}", log_field("error", error.error().message));
         }
-        asio::steady_timer timer(co_await asio::this_coro::executor, kPassInterval);
+        const Clock::duration interval = complete ? kPassInterval : kIncompletePassInterval;
+        asio::steady_timer timer(co_await asio::this_coro::executor, interval);
         co_await timer.async_wait(asio::use_awaitable);
     }
 }
@@ -113,21 +119,37 @@ Task<bool> Recovery::pass() {
     co_return complete;
 }
 
+/// What was in doubt before the shard was asked and is not listed any more is done there.
+void Recovery::forget_doubts(ShardId shard, const Doubts& before, const std::set<std::string>& listed) {
+    for (const auto& [database, gids] : before) {
+        for (const std::string& gid : gids) {
+            if (!listed.contains(gid)) database->moment().resolve(gid, shard);
+        }
+    }
+}
+
 Task<bool> Recovery::finish_shard(ShardId shard) {
+    Doubts before;
+    for (const auto& database : core_.cluster().databases()) before[database] = database->moment().doubts(shard);
+    std::set<std::string> listed;
     const auto prepared = co_await service_query(
         core_, shard, "postgres",
         "SELECT gid, database FROM pg_catalog.pg_prepared_xacts WHERE pg_catalog.starts_with(gid, " +
             planner::quote_literal(core_.cluster().gid_prefix()) + ")");
     bool complete = true;
     for (const auto& row : prepared.rows) {
+        listed.insert(*row[0]);
         if (core_.cluster().in_flight(*row[0])) continue;
         try {
             co_await finish(shard, *row[0], *row[1]);
         } catch (const PgError& error) {
             spdlog::warn("transaction in_doubt {} {}", log_field("gid", *row[0]), log_field("error", error.error().message));
+            core_.cluster().database(*row[1])->moment().doubt(*row[0], shard);
             complete = false;
         }
     }
+    forget_doubts(shard, before, listed);
+    core_.cluster().shard_was_read(shard);
     co_return complete;
 }
 
@@ -139,9 +161,14 @@ Task<> Recovery::finish(ShardId shard, std::string text, std::string database) {
     const Verdict verdict = co_await read_decision(core_, *gid, text, database, true);
     if (verdict == Verdict::kUnknown) throw PgError(Error{.message = "no verdict"});
     const bool commit = verdict == Verdict::kYes;
+    const auto known = core_.cluster().database(database);
+    const std::vector<ShardId> unresolved(1, shard);
+    moment::Hold phase_two;
+    if (commit) phase_two = co_await known->moment().commit(text, unresolved, Deadline::after(core_.cluster().options().wait_timeout));
     const std::string sql = (commit ? "COMMIT PREPARED '" : "ROLLBACK PREPARED '") + text + "'";
     const auto result = co_await service_query(core_, shard, database, sql);
     if (result.unreplicated) co_await barrier_on(core_, shard, database);
+    known->moment().resolve(text, shard);
     spdlog::info("transaction recovered {} verdict={}", log_field("gid", text), commit ? "yes" : "no");
 }
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,7 +36,9 @@ class Recovery {
     Task<bool> pass();
 
    private:
+    using Doubts = std::map<std::shared_ptr<Database>, std::set<std::string>>;
     Task<bool> finish_shard(ShardId shard);
+    static void forget_doubts(ShardId shard, const Doubts& before, const std::set<std::string>& listed);
     Task<> finish(ShardId shard, std::string gid, std::string database);
     Task<> delete_forgotten();
     Core& core_;

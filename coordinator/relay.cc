@@ -50,6 +50,11 @@ Relay::Verdict Relay::on_error(const wire::Frame& frame, ClientStream& client) {
         prelude_failed_ = true;
         return Verdict::kSwallow;
     }
+    if (instead_of_cancel != nullptr && *instead_of_cancel && error_.code == sqlstate::kQueryCanceled) {
+        error_ = **instead_of_cancel;
+        wire::write_error(client.out(), error_);
+        return Verdict::kSwallow;
+    }
     if (error_context.empty()) return Verdict::kForward;
     wire::write_error_with_context(client.out(), 'E', frame.body, error_context);
     return Verdict::kSwallow;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,8 @@ class Relay {
     /// Called when a commit ended before its standby had it; returns when a barrier was acknowledged.
     std::function<Task<>()> on_unreplicated;
     bool keep_tags = false;
+    /// Set there: the client is told this where the server says that the statement was cancelled. Lives as long as the relay.
+    const std::optional<Error>* instead_of_cancel = nullptr;
 
    private:
     enum class Verdict : std::uint8_t { kForward, kSwallow };

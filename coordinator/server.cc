@@ -11,6 +11,7 @@
 #include "coordinator/background.h"
 #include "coordinator/cluster.h"
 #include "coordinator/core.h"
+#include "coordinator/deadlock/detector.h"
 #include "coordinator/listener.h"
 #include "coordinator/recovery.h"
 #include "coordinator/session.h"
@@ -42,6 +43,7 @@ struct Server::State {
             cluster.add_core(cores.back().get());
         }
         recovery = std::make_unique<Recovery>(*cores.front());
+        detector = std::make_unique<deadlock::Detector>(*cores.front());
         supervision = std::make_unique<Supervision>(cluster, store, nodes);
     }
 
@@ -51,6 +53,7 @@ struct Server::State {
     std::vector<std::unique_ptr<Core>> cores;
     Listener listener;
     std::unique_ptr<Recovery> recovery;
+    std::unique_ptr<deadlock::Detector> detector;
     std::unique_ptr<Supervision> supervision;
     std::mutex mutex;
     std::condition_variable changed;
@@ -88,6 +91,7 @@ void Server::run() {
     asio::post(state.cores.front()->executor(), [&state] {
         state.listener.start();
         state.cores.front()->tasks().spawn(state.recovery->run());
+        state.cores.front()->tasks().spawn(state.detector->run());
     });
     for (auto& core : state.cores) {
         threads.emplace_back([&context = core->context()] { context.run(); });

@@ -30,6 +30,7 @@ std::uint32_t random_number() {
 Session::Session(Core& core, asio::generic::stream_protocol::socket socket, bool local, std::uint32_t id)
     : core_(core), client_(std::move(socket)), local_(local), id_(id), secret_(random_number()),
       settings_(core.settings().empty()) {
+    relay_.instead_of_cancel = &deadlock_;
     core_.sessions().insert(this);
     core_.count_session(1);
 }
@@ -70,6 +71,7 @@ Task<> Session::serve() {
         if (unread.size() >= wire::kHeaderBytes) check_length(unread);
         if (const auto frame = wire::next_frame(unread)) {
             busy_ = true;
+            busy_since_ = Clock::now();
             consumed_ = false;
             const std::size_t bytes = frame->whole.size();
             const char type = frame->type;
@@ -118,6 +120,10 @@ Task<> Session::handle(const wire::Frame& frame) {
     std::optional<Error> failure;
     bool told = false;  // the server's own ErrorResponse has gone to the client
     const char type = frame.type;
+    if (pipeline_ == nullptr) {
+        cancelled_ = false;
+        deadlock_.reset();
+    }
     try {
         // What is planned or bound from here to ReadyForQuery is counted: see admin/placement_gate.h.
         const bool plans = type == 'Q' || type == 'P' || type == 'B' || type == 'E';
@@ -150,6 +156,7 @@ Task<> Session::handle(const wire::Frame& frame) {
         told = true;
     }
     if (!failure && !told) co_return;
+    if (failure && deadlock_ && failure->code == sqlstate::kQueryCanceled) failure = deadlock_;
     if (failure) {
         // What is owed to the client for earlier messages goes before the error.
         if (type != 'Q' && pipeline_ != nullptr && !relay_.idle() && !pipeline_->connection().broken) {
@@ -256,6 +263,23 @@ void Session::cancel() {
     for (auto& [shard, participant] : transaction_.participants()) cancel_one(participant);
     if (cancelled_too_ != nullptr) Background::cancel_query(*cancelled_too_);
     cancelled_ = true;
+}
+
+std::optional<deadlock::Suspect> Session::suspect() const {
+    if (!busy_ || !transaction_.open()) return std::nullopt;
+    deadlock::Suspect suspect{.party = deadlock::Party{id_}, .core = core_.number(), .begun = transaction_.begun,
+                              .busy_since = busy_since_, .gid = committing_gid_};
+    for (const auto& [shard, participant] : transaction_.participants()) {
+        const bool there = participant.began && !participant.connection().broken;
+        if (there) suspect.servers.emplace_back(shard, participant.connection().backend_pid());
+    }
+    return suspect;
+}
+
+void Session::break_deadlock(Clock::time_point busy_since, Error error) {
+    if (!busy_ || busy_since_ != busy_since || committing_) return;
+    deadlock_ = std::move(error);
+    cancel();
 }
 
 void Session::shut_down() {

@@ -8,11 +8,13 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "backend/service_connection.h"
 #include "coordinator/client_stream.h"
 #include "coordinator/core.h"
+#include "coordinator/deadlock/wait_graph.h"
 #include "coordinator/relay.h"
 #include "coordinator/transaction.h"
 #include "planner/planner.h"
@@ -101,6 +103,10 @@ class Session {
     std::string pinned_to() const;
     /// Cancels what runs on the servers for this session.
     void cancel();
+    /// What it holds on servers, while it waits for them inside a transaction.
+    std::optional<deadlock::Suspect> suspect() const;
+    /// Ends the statement that runs since then with this error; nothing happens if it is over, or COMMIT has been sent.
+    void break_deadlock(Clock::time_point busy_since, Error error);
     /// Ends the session with 57P01 as soon as it is idle.
     void shut_down();
 
@@ -134,11 +140,25 @@ class Session {
     void release_statement_leases();
     /// Makes an open transaction of what was autocommit, so that several shards commit together. Returns true if the caller
     /// must finish it with commit() or rollback().
-    bool ensure_transaction();
+    bool ensure_transaction(std::string begin_sql = "BEGIN");
     Task<> commit();    ///< throws if it could not; nothing is half committed
     Task<> rollback();  ///< never throws
     /// Waits until the shard's standby has what its primary has committed.
     Task<> barrier(ShardId shard);
+    /// Of the open transaction, or of the statement that runs without one.
+    bool in_transaction() const { return transaction_.open(); }
+    Isolation isolation() const { return transaction_.open() ? transaction_.isolation().value_or(default_isolation_) : default_isolation_; }
+    /// False after SET mosaic.consistency = eventual: reads of several shards may see a part of a transaction.
+    bool one_moment() const;
+    /// True if a read of these shards needs a window of its own.
+    bool needs_window(std::size_t shards) const;
+    Task<moment::Hold> open_window(std::vector<ShardId> shards, Deadline deadline);
+    /// Called right before something is sent that may make a change visible on one shard: waits while a window is open.
+    Task<> door();
+    /// How long this statement waits for what others hold.
+    Deadline wait_deadline() const { return Deadline::after(core_.cluster().options().wait_timeout); }
+    /// Waits for the answers to what put_prelude() put in front. Errors: throws the server's.
+    Task<> settle_prelude(Participant& participant);
 
     /// The shards a key can be on; nullopt if a value cannot be judged here (then any shard may have it).
     std::optional<std::vector<ShardId>> shards_of(GroupId group, Oid key_type, const planner::KeyAlternatives& key,
@@ -217,6 +237,11 @@ class Session {
     std::string shard_context(const planner::Statement& statement, ShardId shard) const;
     Task<backend::Lease> lease(ShardId shard);
     Task<Participant*> join(ShardId shard);
+    Participant* used(Participant& participant, ShardId shard, bool writes);
+    /// True if what is being asked for needs the transaction's one snapshot, and that has not been taken.
+    bool lacks_moment() const;
+    Task<> open_moment();
+    void refuse_second_shard(ShardId shard) const;
     void put_prelude(Participant& participant);
 
     // local.cc: what needs no plan
@@ -224,7 +249,9 @@ class Session {
     Task<> run_transaction_verb(const planner::Statement& statement);
     Task<> run_savepoint(const planner::Statement& statement);
     Task<> run_set(const Request& request);
-    Task<> run_set_local(const Request& request);
+    void check_own_setting(const planner::Statement& statement) const;
+    void show_own(const Request& request);
+    static std::shared_ptr<const Description> shown_description(const planner::Statement& statement);
     Task<> run_reset_all(const std::string& tag);
     Task<> run_discard(const Request& request);
     Task<> run_sql_prepare(const Request& request);
@@ -328,9 +355,24 @@ class Session {
     bool identity_stale_ = true;  ///< role, search_path or encoding may have changed
     bool ready_sent_ = false;  ///< the server's ReadyForQuery has gone to the client
     bool consumed_ = false;    ///< the message in hand has left the buffer already
+    Isolation default_isolation_ = Isolation::kReadCommitted;
+    /// What server sessions are being asked for: statements, the catalog (which needs no moment), or what takes no snapshot.
+    enum class Use : std::uint8_t { kStatement, kCatalog, kNoSnapshot } use_ = Use::kStatement;
+    struct Using {
+        Using(Session& session, Use use) : session(session), before(std::exchange(session.use_, use)) {}
+        ~Using() { session.use_ = before; }
+        Using(const Using&) = delete;
+        Using& operator=(const Using&) = delete;
+        Session& session;
+        Use before;
+    };
+    static Use use_of(const planner::Statement& statement);
     bool committing_ = false;  ///< COMMIT may have been sent: no cancel is forwarded
     backend::Connection* cancelled_too_ = nullptr;  ///< works for this session, but is no participant
     bool cancelled_ = false;
+    Clock::time_point busy_since_{};
+    std::string committing_gid_;         ///< prepared on some shards, not finished yet
+    std::optional<Error> deadlock_;      ///< what the client is told instead of "canceled"
 };
 
 }  // namespace pgmosaic::coordinator

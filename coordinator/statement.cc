@@ -33,6 +33,7 @@ void Session::check_statement(const planner::Statement& statement) const {
 /// One statement of either protocol, whatever its plan.
 Task<> Session::run_statement(const Request& request) {
     check_statement(request.statement);
+    const Using use(*this, use_of(request.statement));
     if (request.statement.plan == PlanKind::kRoute) {
         std::optional<ShardId> shard;
         const planner::Statement& statement = effective(request.statement, request, shard);
@@ -319,43 +320,61 @@ Task<backend::Lease> Session::lease(ShardId shard) {
 Participant* Session::try_use_shard(ShardId shard, bool writes) {
     Participant* participant = nullptr;
     if (transaction_.open()) {
+        if (lacks_moment()) return nullptr;
         participant = transaction_.find(shard);
         if (participant == nullptr) return nullptr;
-        participant->wrote = participant->wrote || writes;
     } else {
+        if (writes && database_->moment().door_closed()) return nullptr;
         const auto found = statement_leases_.find(shard);
-        if (found != statement_leases_.end()) return &found->second;
+        if (found != statement_leases_.end()) {
+            found->second.wrote = found->second.wrote || writes;
+            return &found->second;
+        }
         if (!pinned_.empty()) return nullptr;
         backend::Lease lease = core_.pool().try_acquire(shard, database_name_, user_);
         if (!lease) return nullptr;
         participant = &statement_leases_[shard];
         participant->lease = std::move(lease);
     }
-    put_prelude(*participant);
-    return participant;
+    return used(*participant, shard, writes);
+}
+
+Participant* Session::used(Participant& participant, ShardId shard, bool writes) {
+    if (use_ == Use::kStatement) {
+        if (transaction_.open()) refuse_second_shard(shard);
+        participant.read = true;
+    }
+    participant.wrote = participant.wrote || writes;
+    put_prelude(participant);
+    return &participant;
 }
 
 Task<Participant*> Session::use_shard(ShardId shard, bool writes) {
+    if (transaction_.open() && lacks_moment()) co_await open_moment();
+    if (!transaction_.open() && writes) co_await door();
     Participant* participant = try_use_shard(shard, writes);
     if (participant != nullptr) co_return participant;
     if (transaction_.open()) {
-        if (transaction_.serializable() && !transaction_.participants().empty()) {
-            throw PgError(refusal("a SERIALIZABLE transaction cannot span several shards",
-                                  "The isolation level cannot be kept across servers.",
-                                  "Use REPEATABLE READ, or keep to one key."));
-        }
+        if (use_ == Use::kStatement) refuse_second_shard(shard);
         participant = co_await join(shard);
-        participant->wrote = writes;
     } else {
         const auto pinned = pinned_.find(shard);
         backend::Lease fresh;
         if (pinned == pinned_.end()) fresh = co_await lease(shard);
         participant = &statement_leases_[shard];
-        participant->lease = std::move(fresh);
+        if (!participant->lease) participant->lease = std::move(fresh);
         if (pinned != pinned_.end()) participant->pinned = &pinned->second;
     }
-    put_prelude(*participant);
-    co_return participant;
+    co_return used(*participant, shard, writes);
+}
+
+void Session::refuse_second_shard(ShardId shard) const {
+    if (isolation() != Isolation::kSerializable) return;
+    for (const auto& [other, participant] : transaction_.participants()) {
+        if (other == shard || !participant.read) continue;
+        throw PgError(refusal("a SERIALIZABLE transaction cannot span several shards",
+                              "The isolation level cannot be kept across servers.", "Use REPEATABLE READ, or keep to one key."));
+    }
 }
 
 Task<Participant*> Session::join(ShardId shard) {
@@ -395,17 +414,29 @@ void Session::put_prelude(Participant& participant) {
 }
 
 Task<std::vector<Participant*>> Session::use_shards(const std::vector<ShardId>& shards, bool writes) {
+    if (shards.size() > 1 && !transaction_.open() && isolation() == Isolation::kSerializable) {
+        throw PgError(refusal("a SERIALIZABLE statement cannot span several shards",
+                              "The isolation level cannot be kept across servers.",
+                              "SET default_transaction_isolation TO 'repeatable read' or 'read committed'."));
+    }
     std::vector<Participant*> participants;
     for (ShardId shard : shards) participants.push_back(co_await use_shard(shard, writes));
     co_return participants;
 }
 
+Task<> Session::settle_prelude(Participant& participant) {
+    if (participant.ready_to_skip == 0) co_return;
+    start_relay(participant);
+    co_await relay_.drain(participant.connection(), client_);
+    if (relay_.failed()) throw PgError(relay_.error());
+}
+
 void Session::release_statement_leases() { statement_leases_.clear(); }
 
-bool Session::ensure_transaction() {
+bool Session::ensure_transaction(std::string begin_sql) {
     if (transaction_.open()) return false;
     release_statement_leases();
-    transaction_.begin(Transaction::Mode::kImplicit, "BEGIN", settings_);
+    transaction_.begin(Transaction::Mode::kImplicit, std::move(begin_sql), settings_);
     return true;
 }
 
@@ -425,11 +456,7 @@ Task<> Session::pin(ShardId shard) {
 Task<backend::QueryResult> Session::query_shard(ShardId shard, std::string sql, bool writes) {
     Participant* participant = co_await use_shard(shard, writes);
     backend::Connection& connection = participant->connection();
-    if (participant->ready_to_skip > 0) {
-        start_relay(*participant);
-        co_await relay_.drain(connection, client_);
-        if (relay_.failed()) throw PgError(relay_.error());
-    }
+    co_await settle_prelude(*participant);
     auto result = co_await backend::run_query(connection, sql, Deadline::never());
     if (!result) throw PgError(result.error());
     co_return std::move(*result);

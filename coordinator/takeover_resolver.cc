@@ -39,12 +39,16 @@ Task<Result<void>> TakeoverResolver::resolve(ShardId shard, shardmap::Node prima
             planner::quote_literal(cluster_.gid_prefix()) + ")", deadline);
     if (!prepared) co_return prepared.error();
     for (const auto& row : prepared->rows) {
+        const auto known = cluster_.database(*row[1]);
+        // Until somebody has finished it here, no snapshot of several shards includes this one: other shards may show it.
+        known->moment().doubt(*row[0], shard);
         const bool yes = co_await decided_yes(shard, primary, *row[0], *row[1], deadline);
         if (!yes) continue;
         auto owner = co_await backend::ServiceConnection::open(address_of(cluster_.options(), primary, *row[1]), deadline);
         if (!owner) co_return owner.error();
         const auto done = co_await (*owner)->query("COMMIT PREPARED " + planner::quote_literal(*row[0]), deadline);
         if (!done && done.error().code != sqlstate::kUndefinedObject) co_return done.error();
+        known->moment().resolve(*row[0], shard);
         spdlog::info("transaction resolved_at_takeover {}", log_field("gid", *row[0]));
     }
     co_return Result<void>{};

@@ -2,7 +2,9 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backend/pool.h"
@@ -13,11 +15,15 @@
 
 namespace pgmosaic::coordinator {
 
+/// The level that the modes of a transaction name, as BEGIN, SET TRANSACTION or a setting's value has them.
+std::optional<Isolation> isolation_in(std::string_view modes);
+
 /// A server session that takes part in a client's statement or transaction.
 struct Participant {
     backend::Lease lease;
     backend::Lease* pinned = nullptr;  ///< instead of `lease`: the session keeps this server session
     bool began = false;               ///< a transaction block is open on it (or its BEGIN waits to be sent)
+    bool read = false;                ///< has a snapshot of the transaction, or has run its statements
     bool wrote = false;               ///< may hold locks, a transaction id, or rows of ours: it is prepared, not just ended
     SettingsPointer settings_before;  ///< what the server session falls back to when the block is rolled back
     int ready_to_skip = 0;            ///< answers of queries put in front, before the statement's own
@@ -65,13 +71,20 @@ class Transaction {
     std::string join_sql() const;
 
     const std::string& begin_sql() const { return begin_sql_; }
-    void set_begin_sql(std::string sql) { begin_sql_ = std::move(sql); }
-    bool serializable() const;
+    void set_begin_sql(std::string sql);
+    /// SET TRANSACTION: the level it names, if it does, is the transaction's.
+    void note_modes(std::string_view sql);
+    /// As BEGIN or SET TRANSACTION say; nothing: the session's default.
+    std::optional<Isolation> isolation() const { return isolation_; }
     std::vector<Savepoint>& savepoints() { return savepoints_; }
     std::vector<std::string>& local_settings() { return local_settings_; }
+    const std::vector<std::string>& local_settings() const { return local_settings_; }
     const SettingsPointer& settings_at_begin() const { return settings_at_begin_; }
 
+    Clock::time_point begun{};
     bool changed_catalog = false;
+    bool moment_open = false;                     ///< all shards have the transaction's one snapshot
+    bool moment_tried = false;                    ///< some of them may
     bool placement_changed = false;               ///< tables were distributed or brought home in it
     bool placement_of_old_table_changed = false;  ///< … that others may know already
     GateHold placement_hold;                      ///< new statements of the database wait until it has ended
@@ -82,6 +95,7 @@ class Transaction {
     Mode mode_ = Mode::kNone;
     bool failed_ = false;
     std::string begin_sql_ = "BEGIN";
+    std::optional<Isolation> isolation_;
     std::map<ShardId, Participant> participants_;
     std::vector<Savepoint> savepoints_;
     std::vector<std::string> local_settings_;

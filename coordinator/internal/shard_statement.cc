@@ -1,6 +1,6 @@
 #include "coordinator/internal/shard_statement.h"
 
-#include "base/task_group.h"
+#include <utility>
 
 namespace pgmosaic::coordinator {
 
@@ -32,41 +32,60 @@ void put_result_formats(wire::FrameWriter& frame, const Request& request, const 
 
 }  // namespace
 
-void put_statement(Participant& participant, Core& core, const Request& request, std::string_view sql, const ShardFormats& formats) {
+std::string put_parse(Participant& participant, Core& core, const Request& request, std::string_view sql) {
     backend::Connection& connection = participant.connection();
     const std::vector<Oid> types = parameter_types(request);
-    std::string name;
-    if (request.prepared != nullptr && request.prepared->named) {
-        std::string key(sql);
-        for (Oid type : types) key += '\0' + std::to_string(type);
-        const std::uint64_t id = core.statement_id(key);
-        const auto known = connection.prepared.find(id);
-        name = known != connection.prepared.end() ? known->second : "pgm" + std::to_string(id);
-        if (known == connection.prepared.end()) {
-            wire::write_parse(connection.out(), name, sql, types);
-            connection.prepared.emplace(id, name);
-        }
-    } else {
+    if (request.prepared == nullptr || !request.prepared->named) {
         wire::write_parse(connection.out(), "", sql, types);
         connection.unnamed_statement = 0;
+        return {};
     }
-    {
-        wire::FrameWriter frame(connection.out(), 'B');
-        frame.cstring("").cstring(name);
-        if (request.bind != nullptr) frame.bytes(request.bind->parameters);
-        else frame.int16(0).int16(0);
-        put_result_formats(frame, request, formats);
-    }
-    wire::write_describe(connection.out(), 'P', "");
-    wire::write_execute(connection.out(), "", 0);
-    wire::write_sync(connection.out());
+    std::string key(sql);
+    for (Oid type : types) key += '\0' + std::to_string(type);
+    const std::uint64_t id = core.statement_id(key);
+    const auto known = connection.prepared.find(id);
+    if (known != connection.prepared.end()) return known->second;
+    std::string name = "pgm" + std::to_string(id);
+    wire::write_parse(connection.out(), name, sql, types);
+    connection.prepared.emplace(id, name);
+    return name;
+}
+
+void put_bind(Participant& participant, const Request& request, std::string_view name, const ShardFormats& formats) {
+    wire::FrameWriter frame(participant.connection().out(), 'B');
+    frame.cstring("").cstring(name);
+    if (request.bind != nullptr) frame.bytes(request.bind->parameters);
+    else frame.int16(0).int16(0);
+    put_result_formats(frame, request, formats);
+}
+
+void put_execution(Participant& participant) {
+    std::string& out = participant.connection().out();
+    wire::write_describe(out, 'P', "");
+    wire::write_execute(out, "", 0);
+    wire::write_sync(out);
+}
+
+void put_statement(Participant& participant, Core& core, const Request& request, std::string_view sql, const ShardFormats& formats) {
+    const std::string name = put_parse(participant, core, request, sql);
+    put_bind(participant, request, name, formats);
+    put_execution(participant);
+}
+
+ShardReply::ShardReply(ShardReply&& other) noexcept
+    : notices(std::move(other.notices)), participant_(std::exchange(other.participant_, nullptr)), fields_(std::move(other.fields_)),
+      tag_(std::move(other.tag_)), error_(std::move(other.error_)), want_(other.want_), parsed_(other.parsed_), bound_(other.bound_),
+      described_(other.described_), done_(other.done_) {}
+
+ShardReply::~ShardReply() {
+    if (participant_ != nullptr && !done_) participant_->connection().broken = true;
 }
 
 bool ShardReply::take_other(const wire::Frame& frame) {
-    participant_.connection().note(frame);
-    if (participant_.ready_to_skip > 0) {
+    participant_->connection().note(frame);
+    if (participant_->ready_to_skip > 0) {
         if (frame.type == 'E' && !error_) error_ = wire::read_error(frame.body);
-        if (frame.type == 'Z') --participant_.ready_to_skip;
+        if (frame.type == 'Z') --participant_->ready_to_skip;
         return true;
     }
     switch (frame.type) {
@@ -75,6 +94,8 @@ bool ShardReply::take_other(const wire::Frame& frame) {
             described_ = true;
             break;
         case 'n': described_ = true; break;
+        case '1': ++parsed_; break;
+        case '2': ++bound_; break;
         case 'C': tag_ = wire::Reader(frame.body).cstring(); break;
         case 'N': notices.emplace_back(frame.whole); break;
         case 'E':
@@ -85,6 +106,16 @@ bool ShardReply::take_other(const wire::Frame& frame) {
         default: break;
     }
     return true;
+}
+
+Task<> ShardReply::until_bound(int parsed, int bound) {
+    const auto waits = [this, parsed, bound] {
+        return !error_ && (participant_->ready_to_skip > 0 || parsed_ < parsed || bound_ < bound);
+    };
+    while (waits()) {
+        take([](std::string_view) {}, waits);
+        if (waits()) co_await fill();
+    }
 }
 
 Task<> ShardReply::until_described() {

@@ -19,29 +19,45 @@ struct ShardFormats {
     std::size_t leading_text = 0;  ///< columns in text format before those
 };
 
-/// Appends Parse (unless the server session has it), Bind with the request's parameters, Describe, Execute and Sync.
+/// Appends Parse unless the server session has it. Returns the statement's name there.
+std::string put_parse(Participant& participant, Core& core, const Request& request, std::string_view sql);
+/// Bind of the statement with the request's parameters to the unnamed portal: from here on its snapshot is fixed.
+void put_bind(Participant& participant, const Request& request, std::string_view name, const ShardFormats& formats);
+/// Describe and Execute of the unnamed portal, and Sync.
+void put_execution(Participant& participant);
+/// All of them together.
 void put_statement(Participant& participant, Core& core, const Request& request, std::string_view sql, const ShardFormats& formats);
 
 /// What one shard answers to put_statement(), frame by frame.
 ///
-/// Errors  ConnectionLost; a shard's ErrorResponse is kept in `error`, and the rest is read up to ReadyForQuery
+/// Lifetime  the participant outlives it; destroyed in the middle of an answer, it marks the server session as broken, for
+///           what is still to come would be taken for the next statement's
+/// Errors    ConnectionLost; a shard's ErrorResponse is kept in `error`, and the rest is read up to ReadyForQuery
 class ShardReply {
    public:
-    explicit ShardReply(Participant& participant) : participant_(participant) {}
+    explicit ShardReply(Participant& participant) : participant_(&participant) {}
+    ShardReply(ShardReply&& other) noexcept;
+    ShardReply& operator=(ShardReply&& other) = delete;
+    ~ShardReply();
 
-    Participant& participant() { return participant_; }
+    Participant& participant() { return *participant_; }
     bool done() const { return done_; }
     bool described() const { return described_; }
     const std::vector<wire::Field>& fields() const { return fields_; }
     const std::string& tag() const { return tag_; }
     const std::optional<Error>& error() const { return error_; }
+    /// How many ParseComplete and BindComplete have come.
+    int parsed() const { return parsed_; }
+    int bound() const { return bound_; }
 
     /// Takes what is in the buffer: rows go to `row` until `more` says no (then this returns), everything else is looked at
     /// here. True if anything was taken.
     template <class Row, class More>
     bool take(Row&& row, More&& more);
     /// Reads at least one byte more from the server.
-    Task<> fill() { return participant_.connection().fill(want_); }
+    Task<> fill() { return participant_->connection().fill(want_); }
+    /// Reads until what was put in front of the statement is answered, and so many Parse and Bind; or it has failed.
+    Task<> until_bound(int parsed, int bound);
     /// Reads until the columns are known, the statement has failed, or it is over.
     Task<> until_described();
     /// Reads to the end, rows to nobody.
@@ -53,18 +69,20 @@ class ShardReply {
    private:
     bool take_other(const wire::Frame& frame);
 
-    Participant& participant_;
+    Participant* participant_;
     std::vector<wire::Field> fields_;
     std::string tag_;
     std::optional<Error> error_;
     std::size_t want_ = 0;
+    int parsed_ = 0;
+    int bound_ = 0;
     bool described_ = false;
     bool done_ = false;
 };
 
 template <class Row, class More>
 bool ShardReply::take(Row&& row, More&& more) {
-    backend::Buffer& input = participant_.connection().stream().input();
+    backend::Buffer& input = participant_->connection().stream().input();
     bool any = false;
     want_ = 0;
     while (!done_ && more()) {
@@ -75,7 +93,7 @@ bool ShardReply::take(Row&& row, More&& more) {
             break;
         }
         const std::size_t bytes = frame->whole.size();
-        if (participant_.ready_to_skip == 0 && frame->type == 'D') row(frame->body);
+        if (participant_->ready_to_skip == 0 && frame->type == 'D') row(frame->body);
         else take_other(*frame);
         input.consume(bytes);
         any = true;

@@ -41,9 +41,7 @@ WorkbenchPulls::~WorkbenchPulls() {
 WorkbenchPulls::Moment WorkbenchPulls::choose_moment() const {
     const Transaction& transaction = session_.transaction();
     if (transaction.open()) {
-        const std::string& begin = transaction.begin_sql();
-        const bool one_snapshot = begin.find("REPEATABLE READ") != std::string::npos || begin.find("SERIALIZABLE") != std::string::npos;
-        if (one_snapshot) return Moment::kSession;
+        if (session_.isolation() != Isolation::kReadCommitted) return Moment::kSession;
         return plan_.pulls.size() > 1 ? Moment::kCursors : Moment::kStatement;
     }
     return plan_.pulls.size() > 1 ? Moment::kTransaction : Moment::kStatement;
@@ -64,7 +62,7 @@ Task<> WorkbenchPulls::begin() {
     }
     std::sort(shards.begin(), shards.end());
     participants_ = co_await session_.use_shards(shards, false);
-    if (moment_ == Moment::kTransaction) co_await on_all("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    if (moment_ == Moment::kTransaction) co_await begin_transactions();
     if (moment_ == Moment::kCursors) co_await open_cursors();
 }
 
@@ -80,8 +78,18 @@ Task<> WorkbenchPulls::on_all(std::string sql) {
     co_await check_errors();
 }
 
+/// One snapshot per shard for all pulls, and one moment for all shards (PROTOCOLS 2.6).
+Task<> WorkbenchPulls::begin_transactions() {
+    const std::string begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    co_await on_all(begin);
+    if (session_.needs_window(participants_.size())) co_await open_snapshots(session_, participants_, begin, true);
+}
+
 Task<> WorkbenchPulls::open_cursors() {
     replies_.clear();
+    std::vector<MomentPart> parts;
+    replies_.reserve(participants_.size());
+    const Request request{request_.statement, request_.sql, request_.literals};
     for (Participant* participant : participants_) {
         std::vector<std::string> names;
         std::vector<std::string> queries;
@@ -95,11 +103,10 @@ Task<> WorkbenchPulls::open_cursors() {
             names.push_back(cursor_name(pull));
             queries.push_back(pull.shard_sql);
         }
-        wire::write_query(participant->connection().out(),
-                          "SELECT pg_mosaic.open_cursors(" + array_of(names) + "," + array_of(queries) + ")");
-        replies_.emplace_back(*participant);
-        co_await participant->connection().write();
+        const std::string sql = "SELECT pg_mosaic.open_cursors(" + array_of(names) + "," + array_of(queries) + ")";
+        parts.push_back({.reply = replies_.emplace_back(*participant), .sql = sql});
     }
+    co_await send_parts(request, std::move(parts), {});
     for (ShardReply& reply : replies_) co_await reply.skip_to_end();
     co_await check_errors();
 }
@@ -108,18 +115,35 @@ Task<> WorkbenchPulls::send(std::size_t i) {
     const Pull& pull = plan_.pulls[i];
     const std::vector<ShardId> shards = shards_of(pull);
     replies_.clear();
+    replies_.reserve(participants_.size());
+    // One format for all columns: binary.
+    const ShardFormats formats{.visible = 0, .hidden = 1};
+    const std::string fetch = "FETCH ALL FROM \"" + cursor_name(pull) + "\"";
+    const Request fetching{request_.statement, fetch, request_.literals};
+    std::vector<MomentPart> parts;
     for (Participant* participant : participants_) {
         if (!is_among(shards, participant->shard())) continue;
-        // One format for all columns: binary.
-        const ShardFormats formats{.visible = 0, .hidden = 1};
-        if (moment_ == Moment::kCursors) {
-            const std::string fetch = "FETCH ALL FROM \"" + cursor_name(pull) + "\"";
-            put_statement(*participant, session_.core(), Request{request_.statement, fetch, request_.literals}, fetch, formats);
-        } else {
-            put_statement(*participant, session_.core(), request_, pull.shard_sql, formats);
+        if (moment_ == Moment::kStatement) {
+            parts.push_back({.reply = replies_.emplace_back(*participant), .sql = pull.shard_sql});
+            continue;
         }
+        if (moment_ == Moment::kCursors) put_statement(*participant, session_.core(), fetching, fetch, formats);
+        else put_statement(*participant, session_.core(), request_, pull.shard_sql, formats);
         replies_.emplace_back(*participant);
         co_await participant->connection().write();
+    }
+    if (!parts.empty()) co_await send_parts(request_, std::move(parts), formats);
+}
+
+/// Statements whose own snapshots must be one moment.
+Task<> WorkbenchPulls::send_parts(const Request& request, std::vector<MomentPart> parts, ShardFormats formats) {
+    if (session_.needs_window(parts.size())) {
+        co_await send_at_one_moment(session_, request, std::move(parts), formats);
+        co_return;
+    }
+    for (MomentPart& part : parts) {
+        put_statement(part.reply.participant(), session_.core(), request, part.sql, formats);
+        co_await part.reply.participant().connection().write();
     }
 }
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/internal/shard_statement.h"
+#include "coordinator/internal/one_moment.h"
 #include "coordinator/session.h"
 
 namespace pgmosaic::coordinator {
@@ -45,7 +45,9 @@ class WorkbenchPulls {
 
     Moment choose_moment() const;
     std::vector<ShardId> shards_of(const planner::Pull& pull) const;
+    Task<> begin_transactions();
     Task<> open_cursors();
+    Task<> send_parts(const Request& request, std::vector<MomentPart> parts, ShardFormats formats);
     Task<> on_all(std::string sql);
     Task<> check_errors();
 
