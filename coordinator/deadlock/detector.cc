@@ -15,8 +15,8 @@ namespace pgmosaic::coordinator::deadlock {
 namespace {
 
 /// PostgreSQL's own deadlock_timeout by default.
-constexpr Clock::duration kPatience = 1s;
-constexpr Clock::duration kPause = 150ms;
+constexpr Clock::duration kAskTimeout = 1s;
+constexpr Clock::duration kLookInterval = 150ms;
 
 constexpr std::uint64_t kStranger = std::uint64_t{1} << 63;
 
@@ -62,7 +62,7 @@ int number_in(const std::optional<std::string>& text) {
 
 /// A transaction that holds something on one shard and waits on another is part of every circle that no server sees.
 bool worth_asking(const std::vector<Suspect>& suspects) {
-    const Clock::time_point long_ago = Clock::now() - kPatience;
+    const Clock::time_point long_ago = Clock::now() - kAskTimeout;
     const auto several = [](const Suspect& suspect) { return suspect.servers.size() > 1; };
     return std::count_if(suspects.begin(), suspects.end(), several) > 1 &&
            std::any_of(suspects.begin(), suspects.end(), [&](const Suspect& s) { return several(s) && s.busy_since <= long_ago; });
@@ -81,7 +81,7 @@ Task<> break_there(Core& core, Suspect victim, Error error) {
 
 Task<> Detector::run() {
     while (true) {
-        asio::steady_timer timer(co_await asio::this_coro::executor, kPause);
+        asio::steady_timer timer(co_await asio::this_coro::executor, kLookInterval);
         co_await timer.async_wait(asio::use_awaitable);
         try {
             co_await look();
