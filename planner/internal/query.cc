@@ -94,11 +94,11 @@ std::optional<SelectText> words_of_select(StatementText text) {
 
 Statement plan_select(const pg_query::SelectStmt& select, const QueryAnalysis& analysis, StatementText text, PlanContext& context) {
     auto route = prove_route(analysis);
-    if (analysis.has_modifying_cte && !route) {
-        refuse("cannot spread a query with data-modifying WITH over shards", "Not every table is bound to the same shard key.",
-               "Compare the shard key of each table with one value, or use several statements.");
-    }
     const auto multi = [&] {
+        if (analysis.has_modifying_cte) {
+            refuse("cannot spread a query with data-modifying WITH over shards", "Not every table is bound to the same shard key.",
+                   "Compare the shard key of each table with one value, or use several statements.");
+        }
         check_spread(analysis);
         Statement planned = plan_select_multi(analysis, select, context, words_of_select(text));
         planned.command = Command::kSelect;

@@ -41,6 +41,13 @@ TEST_F(Selects, WordsAroundASelectAreNotItsOwn) {
     EXPECT_EQ(statement.workbench->final_sql.substr(0, 6), "SELECT");
 }
 
+TEST_F(Selects, DataModifyingWithNeverGoesToTheWorkbench) {
+    const Statement& statement = plan("WITH m AS (UPDATE orders SET note = 'x' WHERE customer_id IN (1, 2, 3) RETURNING *) SELECT count(*) FROM m");
+    ASSERT_EQ(statement.plan, PlanKind::kRoute);
+    ASSERT_NE(statement.route.otherwise, nullptr);
+    EXPECT_EQ(statement.route.otherwise->plan, PlanKind::kRefuse);
+}
+
 TEST_F(Selects, RowsOfSeveralShardsAreLockedWhereTheyComeAsTheyAre) {
     const Statement& statement = plan("SELECT id FROM orders WHERE total > 5 ORDER BY id FOR UPDATE");
     EXPECT_EQ(statement.plan, PlanKind::kScatter);
