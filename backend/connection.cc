@@ -73,6 +73,15 @@ Error login_error(const char* text) {
 
 }  // namespace
 
+bool is_end_of_server(std::string_view body) {
+    const std::string_view severity = wire::error_field(body, 'V');
+    if (severity == "PANIC") return true;
+    const std::string_view code = wire::error_field(body, 'C');
+    // 57P01: stopped or terminated, or its postmaster is gone; 57P02: a neighbour crashed; 57P03: not taking statements.
+    const bool ends = code == "57P01" || code == "57P02" || code == "57P03";
+    return ends && severity != "ERROR";
+}
+
 Connection::Connection(Handle connection, asio::generic::stream_protocol::socket socket)
     : connection_(std::move(connection)), stream_(std::move(socket)) {
     for (const char* name : kReported) {
@@ -84,11 +93,13 @@ Connection::~Connection() = default;
 
 Task<Result<std::unique_ptr<Connection>>> Connection::open(const ServerAddress& address, Deadline deadline) {
     const std::string port = std::to_string(address.port);
+    const std::string unacknowledged = std::to_string(address.unacknowledged_max_ms);
+    const std::string options = address.options + " -c tcp_user_timeout=" + unacknowledged;
     const char* names[] = {"host", "port", "dbname", "user", "password", "options", "application_name", "sslmode",
                            "gssencmode", "client_encoding", "tcp_user_timeout", "keepalives_idle", nullptr};
     const char* values[] = {address.host.c_str(), port.c_str(), address.database.c_str(), address.user.c_str(),
-                            address.password.c_str(), address.options.c_str(), address.application_name.c_str(), "disable",
-                            "disable", "UTF8", "10000", "10", nullptr};
+                            address.password.c_str(), options.c_str(), address.application_name.c_str(), "disable",
+                            "disable", "UTF8", unacknowledged.c_str(), "10", nullptr};
     Handle handle(PQconnectStartParams(names, values, 0));
     if (!handle) co_return Error{.code = sqlstate::kOutOfMemory, .message = "out of memory"};
     PostgresPollingStatusType step = PGRES_POLLING_WRITING;
@@ -178,6 +189,14 @@ void Connection::note(const wire::Frame& frame) {
         }
         case 'N':
             if (wire::error_field(frame.body, 'R') == "SyncRepWaitForLSN") unreplicated_notice = true;
+            break;
+        case 'E':
+            if (is_end_of_server(frame.body)) {
+                broken = true;
+                throw ConnectionLost(Error{.code = sqlstate::kConnectionFailure,
+                                           .message = "connection to the server was lost: " +
+                                                      std::string(wire::error_field(frame.body, 'M'))});
+            }
             break;
         default:
             break;

@@ -24,6 +24,9 @@ class ConnectionLost : public PgError {
     using PgError::PgError;
 };
 
+/// An ErrorResponse or NoticeResponse that tells of the end of the server (or of this session of it), by whatever cause.
+bool is_end_of_server(std::string_view body);
+
 /// A session on a server: libpq logs in, afterwards protocol v3 is spoken on the socket itself.
 ///
 /// Core      one
@@ -51,7 +54,8 @@ class Connection {
     Task<wire::Frame> next();
     /// Takes what next() returned out of the buffer.
     void consume(const wire::Frame& frame) { stream_.input().consume(frame.whole.size()); }
-    /// Keeps own state (transaction status, parameters) true to a message that passes.
+    /// Keeps own state (transaction status, parameters) true to a message that passes. Throws ConnectionLost at the last
+    /// words of a server that ends: whoever waits is told what that means for him, not that his own connection has ended.
     void note(const wire::Frame& frame);
 
     wire::TransactionStatus status() const { return status_; }

@@ -13,6 +13,10 @@ struct ServerAddress {
     std::string password{};
     std::string options{};  ///< `-c name=value …` for the session
     std::string application_name = "pgmosaic";
+    /// How long either side lets sent bytes go unacknowledged, or the other's window stay closed; 0: for ever. A session for
+    /// a client needs 0: a slow reader closes the window for as long as it likes, and so does a server that waits for a lock
+    /// in the middle of a COPY. Its server's death is noticed by the supervision.
+    int unacknowledged_max_ms = 10000;
 };
 
 }  // namespace pgmosaic::backend

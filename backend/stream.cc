@@ -41,6 +41,7 @@ std::size_t Stream::try_write(std::string_view bytes) {
             throw boost::system::system_error(errno, boost::system::system_category());
         }
         sent += static_cast<std::size_t>(count);
+        written_ += static_cast<std::uint64_t>(count);
     }
     return sent;
 }
@@ -48,7 +49,10 @@ std::size_t Stream::try_write(std::string_view bytes) {
 Task<> Stream::write(std::string_view bytes) {
     std::size_t sent = try_write(bytes);
     while (sent < bytes.size()) {
-        sent += co_await socket_.async_write_some(asio::buffer(bytes.data() + sent, bytes.size() - sent), asio::use_awaitable);
+        const std::size_t count =
+            co_await socket_.async_write_some(asio::buffer(bytes.data() + sent, bytes.size() - sent), asio::use_awaitable);
+        sent += count;
+        written_ += count;
     }
 }
 

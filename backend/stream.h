@@ -28,6 +28,9 @@ class Stream {
     /// Tries to send without waiting; returns how much the kernel took.
     std::size_t try_write(std::string_view bytes);
 
+    /// How many bytes the kernel has taken since the beginning.
+    std::uint64_t written() const { return written_; }
+
     Buffer& input() { return input_; }
     asio::generic::stream_protocol::socket& socket() { return socket_; }
     /// Ends both directions: whoever waits on this stream gets an end of file. Idempotent.
@@ -43,6 +46,7 @@ class Stream {
     Buffer input_;
     std::size_t read_bytes_min_;
     std::size_t next_read_bytes_;
+    std::uint64_t written_ = 0;
 };
 
 /// While it lives, a passed deadline shuts the stream down; fill() and write() then throw, and fired() is true.

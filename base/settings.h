@@ -51,6 +51,7 @@ struct Config {
     std::string reads_from{};
     std::chrono::milliseconds reads_max_staleness{};
     bool failover_automatic = false;
+    bool failover_commit_tokens = false;
     std::chrono::milliseconds failover_detect{};
     std::string failover_without_standby{};
     std::int64_t memory_bytes = 0;

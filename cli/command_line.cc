@@ -63,7 +63,6 @@ class CommandLine {
     bool online_ = false;
     bool markdown_ = false;
     bool follow_ = false;
-    std::uint16_t console_port_ = 0;
     std::deque<VerbInput> inputs_;  // stays where it is while CLI11 points into it
 };
 
@@ -120,7 +119,6 @@ void CommandLine::add_changing(CLI::App* command, bool& dry_run) {
 
 void CommandLine::add_life() {
     CLI::App* up = add("up", "Makes a cluster in DIR, or starts what is there", [this] {
-        if (console_port_ != 0) return fail(refusal("a console is not available in this version"));
         up_.directory = directory();
         return cli::up(up_);
     });
@@ -129,7 +127,7 @@ void CommandLine::add_life() {
     up->add_flag("--no-standby", up_.no_standby, "Primaries only");
     up->add_option("--port", up_.port, "Port of the endpoint (default: the next free one from 6432 on)")
         ->type_name("N")->check(CLI::Range(1, 65535));
-    up->add_option("--console", console_port_, "Port of the console")->type_name("N")->check(CLI::Range(1, 65535));
+    up->add_option("--console", up_.console, "Port of health checks and metrics (default: none)")->type_name("N")->check(CLI::Range(1, 65535));
     up->add_option("--sample", up_.sample, "Fills it with made-up data: shop")->type_name("NAME")->check(CLI::IsMember({"shop"}));
     up->add_flag("--foreground", up_.foreground, "Stays here until interrupted");
     up->add_option("--user", up_.user, "Whom the servers run as, when root starts them (default: postgres)");

@@ -40,7 +40,7 @@ Error conflict(std::string message, std::string hint = {}) {
     return Error{.code = sqlstate::kDuplicateObject, .message = std::move(message), .hint = std::move(hint)};
 }
 
-std::string endpoint_config(const Layout& layout, const ClusterFile& cluster, std::uint16_t port) {
+std::string endpoint_config(const Layout& layout, const ClusterFile& cluster, std::uint16_t port, std::uint16_t console) {
     const std::string socket = layout.has_sockets() ? ", \"unix:" + layout.sockets() + "\"" : "";
     std::string workbench;
     for (const LocalServer& server : cluster.servers) {
@@ -50,7 +50,8 @@ std::string endpoint_config(const Layout& layout, const ClusterFile& cluster, st
            "# every setting, `pgmosaic check` names what is wrong.\n"
            "version: 1\n"
            "cluster: " + cluster.name + "\n"
-           "listen:  { postgres: [\"127.0.0.1:" + std::to_string(port) + "\"" + socket + "] }\n"
+           "listen:  { postgres: [\"127.0.0.1:" + std::to_string(port) + "\"" + socket + "]" +
+           (console == 0 ? "" : ", console: \"127.0.0.1:" + std::to_string(console) + "\"") + " }\n"
            "auth:    [ { from: local, users: all, method: trust } ]\n"
            "store:   { kind: sqlite, path: state/map.db }\n"
            "servers: { user: postgres }\n"
@@ -138,7 +139,7 @@ Result<void> Daemon::begin() {
     const Result<std::uint16_t> port = choose_endpoint_port();
     if (!port) return port.error();
     // The configuration first: cluster.json says that everything it needs is there.
-    const Result<void> written = node::write_text(layout_.config_file(), endpoint_config(layout_, cluster_, *port), 0644);
+    const Result<void> written = node::write_text(layout_.config_file(), endpoint_config(layout_, cluster_, *port, options_.console), 0644);
     return written ? node::write_text(layout_.cluster_file(), to_json(cluster_), 0644) : written;
 }
 

@@ -17,6 +17,7 @@ struct UpOptions {
     std::optional<std::size_t> shards{};
     bool no_standby = false;
     std::optional<std::uint16_t> port{};
+    std::uint16_t console = 0;  ///< 0: none
     std::string sample{};
     bool foreground = false;
     std::string user = "postgres";

@@ -22,6 +22,7 @@ coordinator::ServerOptions server_options(const Config& config, int workbench_pi
     coordinator::ServerOptions options;
     options.cluster = config.cluster;
     options.listen = config.listen_postgres;
+    options.console = config.listen_console;
     options.threads = static_cast<int>(config.threads);
     options.clients_max = static_cast<int>(config.max_clients);
     options.per_shard_max = static_cast<int>(config.pool_per_shard);
@@ -38,6 +39,7 @@ coordinator::ServerOptions server_options(const Config& config, int workbench_pi
     options.memory_bytes_max = static_cast<std::uint64_t>(config.memory_bytes);
     options.automatic_failover = config.failover_automatic;
     options.failover_detect = config.failover_detect;
+    options.commit_tokens = config.failover_commit_tokens;
     options.without_standby_continue = config.failover_without_standby == "continue";
     options.settings_shown = config.shown;
     return options;

@@ -3,7 +3,14 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#include <cstddef>
+#include <string_view>
+#include <thread>
+
+#include "base/deadline.h"
 
 namespace pgmosaic::cli {
 
@@ -26,6 +33,34 @@ int bound_socket(std::uint16_t port, bool reuse) {
 
 }  // namespace
 
+namespace {
+
+/// One `pgmosaic up` of this network namespace at a time looks for ports: between its look at a port and its hold on it
+/// another one would find the port free, too. The kernel drops the name with its owner.
+class ChoosingTurn {
+   public:
+    ChoosingTurn() : socket_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_un name{};
+        name.sun_family = AF_UNIX;
+        const std::string_view text = "pgmosaic chooses ports";
+        text.copy(name.sun_path + 1, text.size());  // abstract: begins with a zero, no file
+        const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
+        const Deadline deadline = Deadline::after(kTurnMax);
+        while (bind(socket_, reinterpret_cast<const sockaddr*>(&name), length) != 0 && !deadline.passed()) {
+            std::this_thread::sleep_for(2ms);
+        }
+    }
+    ~ChoosingTurn() { close(socket_); }
+    ChoosingTurn(const ChoosingTurn&) = delete;
+    ChoosingTurn& operator=(const ChoosingTurn&) = delete;
+
+   private:
+    static constexpr auto kTurnMax = 2s;  // whoever holds it longer hangs: then both take their chance
+    int socket_;
+};
+
+}  // namespace
+
 Ports::~Ports() {
     for (const auto& [port, socket_number] : kept_) close(socket_number);
 }
@@ -42,6 +77,7 @@ bool Ports::keep(std::uint16_t port) {
 }
 
 Result<std::uint16_t> Ports::keep_next(std::uint16_t first) {
+    const ChoosingTurn turn;
     for (std::uint32_t port = first; port < first + 2000U && port < 65536; ++port) {
         if (keep(static_cast<std::uint16_t>(port))) return static_cast<std::uint16_t>(port);
     }

@@ -79,23 +79,46 @@ Result<void> Provision::make_primary(Server& primary) {
 
 Result<void> Provision::make_shard(const LocalServer& primary_entry, const LocalServer* standby_entry) {
     Server& primary = server(primary_entry.name);
-    if (Result<void> made = make_primary(primary); !made) return named(primary_entry.name, made);
     std::string line = primary_entry.shard + ": " + primary_entry.name + " on port " + std::to_string(primary_entry.port);
     if (standby_entry == nullptr) {
+        if (Result<void> made = make_primary(primary); !made) return named(primary_entry.name, made);
         say(line + ", without standby");
         return {};
     }
-    if (Result<void> going_on = check_stopping(); !going_on) return going_on;
     const Deadline deadline = Deadline::after(kMakeTimeout);
     Server& standby = server(standby_entry->name);
-    Result<void> made;
-    if (!standby.has_data()) made = standby.clone(primary.spec(), node::Flush::kLater, deadline);
-    if (made) made = check_stopping();
-    if (made) made = standby.start(deadline);
-    if (made) made = require_standby(primary.spec(), standby_entry->name, deadline);
-    if (!made) return named(standby_entry->name, made);
+    // Before its primary has ever run, a standby is made by copying files: no backup, no checkpoint, half the time.
+    if (!primary.has_data()) {
+        if (Result<void> made = primary.initialize(deadline); !made) return named(primary_entry.name, made);
+        Result<void> copied = check_stopping();
+        if (copied && !standby.has_data()) copied = standby.copy_new(primary.spec());
+        if (!copied) return named(standby_entry->name, copied);
+    }
+    if (Result<void> made = finish_shard(primary, standby, deadline); !made) return made;
     say(line + ", standby " + standby_entry->name + " on port " + std::to_string(standby_entry->port));
     return {};
+}
+
+/// Both servers start side by side; the standby asks for its primary until it is there.
+Result<void> Provision::finish_shard(Server& primary, Server& standby, Deadline deadline) {
+    Result<void> early;
+    std::thread starting;
+    if (standby.has_data()) starting = std::thread([&] { early = standby.start(deadline); });
+    Result<void> made = named(primary.spec().name, make_primary(primary));
+    if (starting.joinable()) starting.join();
+    if (made) made = named(standby.spec().name, early);
+    if (made) made = named(standby.spec().name, make_standby(standby, primary, deadline));
+    return made;
+}
+
+Result<void> Provision::make_standby(Server& standby, Server& primary, Deadline deadline) {
+    Result<void> made = check_stopping();
+    const std::string& name = standby.spec().name;
+    if (made && standby.has_data()) made = ensure_slot(primary.spec(), name, deadline);
+    if (made && !standby.has_data()) made = standby.clone(primary.spec(), node::Flush::kLater, deadline);
+    if (made) made = check_stopping();
+    if (made) made = standby.start(deadline);
+    return made ? require_standby(primary.spec(), name, deadline) : made;
 }
 
 Result<void> Provision::make_workbench(const LocalServer& workbench) {

@@ -47,6 +47,8 @@ class Provision {
     Result<void> make_shard(const LocalServer& primary, const LocalServer* standby);
     Result<void> make_workbench(const LocalServer& workbench);
     Result<void> make_primary(node::Server& primary);
+    Result<void> make_standby(node::Server& standby, node::Server& primary, Deadline deadline);
+    Result<void> finish_shard(node::Server& primary, node::Server& standby, Deadline deadline);
     Result<void> start_node(const shardmap::Shard& shard, const shardmap::Node& node);
     Result<void> run_jobs(std::vector<Job> jobs, std::size_t threads);
     Result<void> check_stopping() const;

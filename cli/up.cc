@@ -26,6 +26,7 @@ namespace {
 constexpr auto kAnswerTimeout = 60s;
 // Standby and primary of a shard may take 30 s each; then the daemon is no longer waited for.
 constexpr auto kDownTimeout = 90s;
+constexpr auto kEndTimeout = 3s;
 
 Result<void> wait_for_answer(const Layout& layout) {
     const ConfigCheck check = check_config_file(layout.config_file());
@@ -105,6 +106,14 @@ Result<void> stop_servers(const Layout& layout) {
     return provision.stop(nullptr);
 }
 
+/// The lock goes a moment before the process does. A zombie that nobody reaps is not waited for long.
+void wait_for_end(pid_t daemon) {
+    const Deadline deadline = Deadline::after(kEndTimeout);
+    const std::string process = "/proc/" + std::to_string(daemon);
+    std::error_code unknown;
+    while (std::filesystem::exists(process, unknown) && !deadline.passed()) std::this_thread::sleep_for(5ms);
+}
+
 Result<void> stop_daemon(const Layout& layout, pid_t daemon) {
     if (kill(daemon, SIGTERM) != 0 && errno == EPERM) {
         return Error{.code = sqlstate::kInsufficientPrivilege, .message = "process " + std::to_string(daemon) +
@@ -118,6 +127,7 @@ Result<void> stop_daemon(const Layout& layout, pid_t daemon) {
         }
         std::this_thread::sleep_for(10ms);
     }
+    wait_for_end(daemon);
     return {};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -45,6 +46,14 @@ class ClientStream {
         if (out_.empty()) bytes.remove_prefix(stream_.try_write(bytes));
         if (bytes.empty() || out_.empty() || out_.size() + bytes.size() >= kFlushBytes) return bytes.empty();
         out_ += bytes;
+        return true;
+    }
+    /// Where the next byte of an answer will stand in all that this client gets.
+    std::uint64_t position() const { return stream_.written() + out_.size(); }
+    /// Forgets what was answered from there on; false if the client may have seen some of it.
+    bool take_back(std::uint64_t position) {
+        if (position < stream_.written()) return false;
+        out_.resize(static_cast<std::size_t>(position - stream_.written()));
         return true;
     }
     static constexpr std::size_t kFlushBytes = 32768;

@@ -50,7 +50,10 @@ void Database::invalidate() {
 Cluster::Cluster(ServerOptions options, shardmap::MapPointer map)
     : options_(std::move(options)), map_(std::move(map)), incarnation_(random_hex(6)) {
     map_version_ = map_->version().value;
-    for (std::size_t i = 0; i < map_->shards().size(); ++i) slots_.push_back(std::make_shared<backend::SlotCount>());
+    for (std::size_t i = 0; i < map_->shards().size(); ++i) {
+        slots_.push_back(std::make_shared<backend::SlotCount>());
+        wal_floors_.emplace_back();
+    }
     for (ShardId shard : map_->shard_ids()) unread_.insert(shard);
 }
 

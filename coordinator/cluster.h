@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "base/task.h"
 #include "coordinator/moment/moment.h"
 #include "coordinator/server_options.h"
+#include "coordinator/wal_floor.h"
 #include "planner/catalog.h"
 #include "replication/shard_status.h"
 #include "shardmap/shard_map.h"
@@ -87,11 +89,19 @@ class Cluster {
     const std::vector<Core*>& cores() const { return cores_; }
     std::vector<std::shared_ptr<backend::SlotCount>> slots() const { return slots_; }
 
+    /// What a commit that is sent now will be behind of, in its shard's WAL.
+    WalFloor& wal_floor(ShardId shard) { return wal_floors_[shard.value]; }
+    const WalFloor& wal_floor(ShardId shard) const { return wal_floors_[shard.value]; }
+
     /// Hooks that the server sets before cores run. Store calls in them are short; see store::Store.
     std::function<Result<GroupId>(const std::string& database, const std::string& name, Oid key_type)> make_group;
     std::function<Result<void>(const std::string& database)> forget_groups;  ///< DROP DATABASE
     std::function<Task<Result<void>>(ShardId)> failover;
     std::function<Task<Result<void>>(ShardId)> switchover;
+    std::function<Task<Result<void>>(std::string node)> rebuild_standby;
+    std::function<void(bool)> set_automatic_failover;
+    std::function<Task<Result<void>>(std::string node)> remove_standby;
+    std::function<Task<Result<void>>(std::string shard)> add_standby;
     std::function<std::vector<replication::ShardStatus>()> shard_status;
     std::function<std::vector<store::Event>()> events;
     std::function<std::optional<int>(NodeId)> node_pid;  ///< of a server that runs on this machine
@@ -108,6 +118,7 @@ class Cluster {
     std::set<std::string> in_flight_;
     std::vector<Core*> cores_;
     std::vector<std::shared_ptr<backend::SlotCount>> slots_;
+    std::deque<WalFloor> wal_floors_;  ///< [ShardId]
 };
 
 /// Where a shard's primary is, as the pools want it. The epoch is the generation.

@@ -3,6 +3,7 @@
 #include "base/fault_point.h"
 #include "base/log.h"
 #include "base/task_group.h"
+#include "coordinator/commit_token.h"
 #include "coordinator/decision.h"
 #include "coordinator/recovery.h"
 #include "coordinator/session.h"
@@ -68,6 +69,8 @@ Task<> Session::commit() {
         co_await hold_gate(*this);
         if (writers.size() > 1) co_await commit_several(writers);
         else if (writers.size() == 1) co_await commit_one(*writers.front());
+    } catch (const backend::ConnectionLost&) {
+        failure = loss_error();  // nobody has been asked to commit yet
     } catch (const PgError& error) {
         failure = error.error();
     }
@@ -92,11 +95,17 @@ Task<> Session::commit_one(Participant& writer) {
         co_await relay_.drain(writer.connection(), client_);
     }
     co_await door();
+    if (writer.connection().broken) throw PgError(loss_error());
     committing_ = true;
-    const auto result = co_await backend::run_query(writer.connection(), "COMMIT", Deadline::never());
+    const CommitToken token = make_token(core_, writer);
+    const auto result = co_await backend::run_query(writer.connection(), token_sql(token) + "COMMIT", Deadline::never());
     if (!result) {
-        if (result.error().code == sqlstate::kConnectionFailure && writer.connection().broken) throw PgError(outcome_unknown());
-        throw PgError(result.error());
+        if (!writer.connection().broken) throw PgError(result.error());
+        const Outcome outcome = co_await find_outcome(core_, token, database_name_);
+        if (outcome == Outcome::kUnknown) throw PgError(outcome_unknown());
+        if (outcome == Outcome::kAbsent) throw PgError(loss_error());
+        writer.began = false;
+        co_return;
     }
     writer.began = false;
     if (result->tag != "COMMIT") {

@@ -48,6 +48,7 @@ class Core {
     asio::io_context& context() { return context_; }
     asio::any_io_executor executor() { return context_.get_executor(); }
     Cluster& cluster() { return cluster_; }
+    const Cluster& cluster() const { return cluster_; }
     int number() const { return number_; }
     backend::Pool& pool() { return *pool_; }
     /// Sessions of pgmosaic itself: phase two, recovery, administration. Not counted in per_shard.

@@ -1,6 +1,7 @@
 #include <functional>
 
 #include "coordinator/admin/admin.h"
+#include "coordinator/commit_token.h"
 #include "coordinator/decision.h"
 #include "coordinator/internal/workbench_objects.h"
 #include "coordinator/internal/workbench_pull.h"
@@ -53,7 +54,7 @@ Task<> prepare_database(Core& core, std::string database) {
         co_await service_query(core, shard, database,
                                "BEGIN;SET LOCAL allow_system_table_mods = on;SET LOCAL client_min_messages = warning;"
                                "SELECT pg_catalog.pg_advisory_xact_lock(7001);" +
-                                   std::string(planner::kRegistrySchema) + ";" + kDecisionSchema + ";" + kWorkbenchSchema + ";" +
+                                   std::string(planner::kRegistrySchema) + ";" + kDecisionSchema + ";" + kTokenSchema + ";" + kWorkbenchSchema + ";" +
                                    kWorkbenchObjects + ";" + kAdminSchema + ";COMMIT");
     }
 }

@@ -324,8 +324,8 @@ Task<> execute_copy_in(Session& session, const Request& request) {
         PGM_CHECK(table != nullptr, "COPY into several shards is planned for a table of the catalog");
         check_copy(*table, copy);
     }
-    const bool several = copy.placement != Placement::kLocal && session.core().map()->shards().size() > 1;
-    const bool own = several && session.ensure_transaction();
+    const bool several = session.core().map()->shards().size() > 1;
+    const bool own = (several || copy.placement == Placement::kLocal) && session.ensure_transaction();
     CopyIn run(session, request, table, co_await asio::this_coro::executor);
     const std::uint64_t rows = co_await run.run();
     session.release_statement_leases();

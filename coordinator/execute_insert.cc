@@ -165,13 +165,13 @@ Task<> execute_insert(Session& session, const Request& request) {
         const ShardId shard = co_await shard_of_row(session, request, insert, row, fills);
         parts[shard].push_back(row);
     }
-    const bool own = parts.size() > 1 && session.ensure_transaction();
-    const bool alone = !session.transaction().open();
+    // One shard's rows, too: commit() is where the outcome of a lost COMMIT is found.
+    const bool own = session.ensure_transaction();
     std::uint64_t count = 0;
     try {
         count = co_await insert_parts(session, request, insert, parts, fills);
     } catch (const backend::ConnectionLost&) {
-        session.on_connection_lost(alone, false);
+        session.on_connection_lost(false, false);
     }
     session.release_statement_leases();
     if (own) co_await session.commit();

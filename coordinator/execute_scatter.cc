@@ -187,8 +187,9 @@ Task<std::string> run_scatter(Session& session, const Request& request, const st
 
 Task<> execute_scatter(Session& session, const Request& request) {
     const std::vector<ShardId> shards = session.shards_of(*request.statement.scatter, request);
-    // Writes on several shards are one transaction even where the client opened none.
-    const bool own = request.statement.writes && shards.size() > 1 && session.ensure_transaction();
+    // Writes are a transaction even where the client opened none: commit() knows how to end it on several shards, and how to
+    // find the outcome of a lost COMMIT.
+    const bool own = request.statement.writes && session.ensure_transaction();
     std::string tag;
     try {
         tag = co_await run_scatter(session, request, shards);

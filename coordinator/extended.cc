@@ -59,8 +59,12 @@ PreparedPointer Session::find_prepared(std::string_view name) const {
 
 /// Takes its turn behind what the server still owes.
 void Session::local_answer(std::string bytes) {
-    if (relay_.idle()) client_.out() += bytes;
-    else relay_.answer_in_turn(std::move(bytes));
+    if (relay_.idle()) {
+        client_.out() += bytes;
+        return;
+    }
+    if (pipeline_replayable_) pipeline_steps_.push_back({PipelineStep::Kind::kLocal, bytes});
+    relay_.answer_in_turn(std::move(bytes));
 }
 
 Task<> Session::on_parse(std::string_view body) {
@@ -164,6 +168,7 @@ Task<> Session::on_bind(std::string_view body) {
         relay_.error_context = shard_context(statement, *portal.shard);
         put_parse(*participant, prepared);
         put_bind(*participant, name, portal);
+        note_bind(statement, name);
     } else {
         // A key that could not be read here may be one that PostgreSQL cannot read: it says so at Bind.
         const auto& statements = prepared.planned.text->statements;
@@ -243,7 +248,12 @@ void Session::begin_pipeline(Participant& participant, ShardId shard) {
     pipeline_shard_ = shard;
     // Simple queries in between end the server's unnamed statement: it is parsed again in each pipeline.
     participant.connection().unnamed_statement = 0;
+    pipeline_steps_.clear();
+    pipeline_begin_ = client_.position();
+    pipeline_replayable_ = participant.pinned == nullptr;
+    pipeline_tokens_ = true;
     relay_.reset();
+    relay_shard_ = shard;
     for (; participant.ready_to_skip > 0; --participant.ready_to_skip) relay_.expect({.forward = false});
 }
 
@@ -357,6 +367,7 @@ bool Session::describe_on_server(const std::string& name) {
     if (!found->second.shard || pipeline_ == nullptr || pipeline_shard_ != found->second.shard) return false;
     wire::write_describe(pipeline_->connection().out(), 'P', name);
     relay_.expect({.kind = Expect::Kind::kDescribe});
+    if (pipeline_replayable_) pipeline_steps_.push_back({PipelineStep::Kind::kDescribe, name});
     return true;
 }
 
@@ -417,6 +428,7 @@ Task<> Session::on_execute(std::string_view body) {
         wire::write_execute(participant->connection().out(), name, rows_max);
         relay_.expect({.kind = Expect::Kind::kExecute});
         pipeline_executed_ = true;
+        if (pipeline_replayable_) pipeline_steps_.push_back({PipelineStep::Kind::kExecute, name, rows_max});
         const auto& statement = portal.statement->planned.text->statements.front();
         if (statement.changes_catalog) {
             co_await drain();
@@ -497,6 +509,7 @@ Task<> Session::on_close(std::string_view body) {
         if (found != portals_.end() && found->second.shard && pipeline_ != nullptr && pipeline_shard_ == found->second.shard) {
             wire::write_close(pipeline_->connection().out(), 'P', name);
             relay_.expect({.kind = Expect::Kind::kClose});
+            pipeline_replayable_ = false;
             portals_.erase(found);
             co_return;
         }
@@ -510,8 +523,15 @@ Task<> Session::on_close(std::string_view body) {
 /// Lets the server answer what it owes, without ending the pipeline.
 Task<> Session::drain() {
     if (pipeline_ == nullptr || relay_.idle()) co_return;
+    pipeline_replayable_ = false;
     wire::write_flush(pipeline_->connection().out());
-    co_await relay_.drain(pipeline_->connection(), client_);
+    bool is_lost = false;
+    try {
+        co_await relay_.drain(pipeline_->connection(), client_);
+    } catch (const backend::ConnectionLost&) {
+        is_lost = true;
+    }
+    if (is_lost) lost_before_sync();
     if (relay_.failed()) {
         skip_until_sync_ = true;
         transaction_.fail();
@@ -538,11 +558,8 @@ Task<> Session::on_sync_pipeline(bool ends) {
     const bool forward = ends && !transaction_.open();
     if (pipeline_ != nullptr) {
         if (pipeline_->wrote && !transaction_.open()) co_await door();
-        wire::write_sync(pipeline_->connection().out());
-        relay_.expect({.kind = Expect::Kind::kSync, .forward = false, .forward_ready = forward});
-        co_await relay_.drain(pipeline_->connection(), client_);
+        ready_sent_ = co_await finish_pipeline(forward);
         if (relay_.failed()) transaction_.fail();
-        ready_sent_ = forward;
         pipeline_ = nullptr;
         pipeline_executed_ = false;
     }

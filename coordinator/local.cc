@@ -183,6 +183,7 @@ Task<> Session::on_all_participants(std::string sql) {
             co_await relay_.drain(participant.connection(), client_);
         }
         const auto result = co_await backend::run_query(participant.connection(), sql, Deadline::never());
+        if (!result && participant.connection().broken) throw backend::ConnectionLost(result.error());
         if (!result && !failure) failure = result.error();
     }
     if (failure) throw PgError(*failure);

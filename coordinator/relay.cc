@@ -23,6 +23,14 @@ void Relay::clear() {
     front_ = row_left_ = 0;
 }
 
+bool Relay::answered() const {
+    if (row_left_ > 0) return false;
+    for (std::size_t i = front_; i < queue_.size(); ++i) {
+        if (queue_[i].kind == Expect::Kind::kLocal || (queue_[i].forward && queue_[i].kind != Expect::Kind::kSync)) return false;
+    }
+    return true;
+}
+
 void Relay::answer_in_turn(std::string bytes) {
     local_.push_back(std::move(bytes));
     queue_.push_back({.kind = Expect::Kind::kLocal});
@@ -83,7 +91,7 @@ Relay::Verdict Relay::judge(const wire::Frame& frame, ClientStream& client) {
         case 'n':
         case 'T':
             if (expected.kind == Expect::Kind::kDescribe) finish_front();
-            return verdict;
+            return frame.type == 'n' && expected.rows_only ? Verdict::kSwallow : verdict;
         case 'C':
             if (keep_tags) tag_ = wire::Reader(frame.body).cstring();
             if (expected.swallow_complete) {
@@ -97,6 +105,11 @@ Relay::Verdict Relay::judge(const wire::Frame& frame, ClientStream& client) {
             return verdict;
         case 'A':
             return Verdict::kForward;
+        case 'N':
+            if (backend::is_end_of_server(frame.body)) return Verdict::kSwallow;  // the shard's end is not the client's
+            return expected.forward || expected.forward_ready ? Verdict::kForward : Verdict::kSwallow;
+        case 'S':  // comes before ReadyForQuery, and belongs to whom that goes
+            return expected.forward || expected.forward_ready ? Verdict::kForward : Verdict::kSwallow;
         default:
             return verdict;
     }
@@ -157,7 +170,8 @@ Task<> Relay::forward(std::string_view bytes, ClientStream& client) {
     sent_ = true;
     // The end of an answer is sent by whoever ends the message, together with what else there is.
     const bool small = bytes.size() < ClientStream::kFlushBytes;
-    if (idle() && small && !client.out().empty()) client.out() += bytes;
+    const bool waits = hold_back || (idle() && !client.out().empty());
+    if (waits && small) client.out() += bytes;
     else if (!client.send_now(bytes)) co_await client.send(bytes);
 }
 

@@ -24,6 +24,7 @@ struct Expect {
     bool forward = true;
     bool forward_ready = false;  ///< kSync, kQuery: ReadyForQuery goes to the client, too
     bool swallow_complete = false;  ///< the command tag stays with us (see Relay::tag)
+    bool rows_only = false;         ///< kDescribe: that there are no rows is not told
 };
 
 /// Passes a server's answers to the client, byte by byte where nothing needs to be changed.
@@ -51,7 +52,12 @@ class Relay {
     bool sent_to_client() const { return sent_; }
     /// The last command tag that passed.
     const std::string& tag() const { return tag_; }
+    /// Nothing is owed any more that the client is to see, but for ReadyForQuery.
+    bool answered() const;
+    /// Part of a row has been passed on, and its rest is awaited.
+    bool in_row() const { return row_left_ > 0 && row_forward_; }
     void reset() {
+        hold_back = false;
         failed_ = sent_ = prelude_failed_ = false;
         tag_.clear();
     }
@@ -62,6 +68,7 @@ class Relay {
     bool keep_tags = false;
     /// Set there: the client is told this where the server says that the statement was cancelled. Lives as long as the relay.
     const std::optional<Error>* instead_of_cancel = nullptr;
+    bool hold_back = false;  ///< answers wait in the client's output (within its bound) until somebody flushes it; see reset()
 
    private:
     enum class Verdict : std::uint8_t { kForward, kSwallow };

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "coordinator/background.h"
 #include "coordinator/cluster.h"
+#include "coordinator/console.h"
 #include "coordinator/core.h"
 #include "coordinator/deadlock/detector.h"
 #include "coordinator/listener.h"
@@ -35,7 +36,7 @@ shardmap::MapPointer must_load(store::Store& store) {
 
 struct Server::State {
     State(ServerOptions given, std::shared_ptr<store::Store> s, node::NodeControl* nodes)
-        : options(std::move(given)), store(std::move(s)), cluster(options, must_load(*store)), listener(cluster) {
+        : options(std::move(given)), store(std::move(s)), cluster(options, must_load(*store)), listener(cluster), console(cluster) {
         int threads = options.threads;
         if (threads <= 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
         for (int i = 0; i < threads; ++i) {
@@ -52,6 +53,7 @@ struct Server::State {
     Cluster cluster;
     std::vector<std::unique_ptr<Core>> cores;
     Listener listener;
+    Console console;
     std::unique_ptr<Recovery> recovery;
     std::unique_ptr<deadlock::Detector> detector;
     std::unique_ptr<Supervision> supervision;
@@ -65,7 +67,10 @@ Server::Server(ServerOptions options, std::shared_ptr<store::Store> store, node:
 
 Server::~Server() = default;
 
-Result<void> Server::listen() { return state_->listener.open(state_->options.listen); }
+Result<void> Server::listen() {
+    Result<void> opened = state_->listener.open(state_->options.listen);
+    return opened ? state_->console.open(state_->options.console) : opened;
+}
 
 namespace {
 
@@ -90,6 +95,7 @@ void Server::run() {
     for (auto& core : state.cores) guards.emplace_back(core->context().get_executor());
     asio::post(state.cores.front()->executor(), [&state] {
         state.listener.start();
+        state.console.start();
         state.cores.front()->tasks().spawn(state.recovery->run());
         state.cores.front()->tasks().spawn(state.detector->run());
     });
@@ -105,7 +111,10 @@ void Server::run() {
         state.changed.wait(lock, [&state] { return state.stopping; });
     }
     // No new clients, then the sessions, then the supervision, so that a failover in between still serves the last statements.
-    asio::post(state.cores.front()->executor(), [&state] { state.listener.close(); });
+    asio::post(state.cores.front()->executor(), [&state] {
+        state.listener.close();
+        state.console.close();
+    });
     std::vector<std::unique_ptr<TaskGroup>> enders;
     for (auto& core : state.cores) {
         enders.push_back(std::make_unique<TaskGroup>(core->executor()));

@@ -12,6 +12,7 @@ namespace pgmosaic::coordinator {
 struct ServerOptions {
     std::string cluster = "app";
     std::vector<std::string> listen{"127.0.0.1:6432"};  ///< `host:port` or `unix:/directory`
+    std::string console{};                              ///< `host:port` of the console; empty: none
     int threads = 0;                                    ///< 0: one per core
     int clients_max = 10000;
     int per_shard_max = 40;
@@ -26,6 +27,7 @@ struct ServerOptions {
     bool automatic_failover = true;
     Clock::duration failover_detect = 2s;
     bool without_standby_continue = true;
+    bool commit_tokens = true;  ///< writes carry a token by which their outcome is found after a failover
     std::map<std::string, std::string> settings_shown{};  ///< Config::shown, for mosaic.settings
 };
 

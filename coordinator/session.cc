@@ -31,6 +31,7 @@ Session::Session(Core& core, asio::generic::stream_protocol::socket socket, bool
     : core_(core), client_(std::move(socket)), local_(local), id_(id), secret_(random_number()),
       settings_(core.settings().empty()) {
     relay_.instead_of_cancel = &deadlock_;
+    relay_.on_unreplicated = [this] { return await_replication(); };
     core_.sessions().insert(this);
     core_.count_session(1);
 }
@@ -150,6 +151,9 @@ Task<> Session::handle(const wire::Frame& frame) {
                                       "Call the function in a SELECT."));
             default: break;  // copy data that comes after a failed COPY is dropped, as PostgreSQL does
         }
+    } catch (const backend::ConnectionLost& lost) {
+        const bool judged = lost.error().code == sqlstate::kSerializationFailure;
+        failure = judged ? lost.error() : loss_error();
     } catch (const PgError& error) {
         failure = error.error();
     } catch (const StatementFailed&) {

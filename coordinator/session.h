@@ -13,6 +13,7 @@
 
 #include "backend/service_connection.h"
 #include "coordinator/client_stream.h"
+#include "coordinator/commit_token.h"
 #include "coordinator/core.h"
 #include "coordinator/deadlock/wait_graph.h"
 #include "coordinator/relay.h"
@@ -136,6 +137,8 @@ class Session {
                           const std::vector<Oid>& types, bool describe);
     /// Throws what a lost server means for the statement, unless it may be run `again`.
     void on_connection_lost(bool writes, bool again);
+    /// What the client is told when a server was lost: 40001 if nothing can have happened, else 08007.
+    Error loss_error();
     /// Gives back what use_shard() leased outside of a transaction.
     void release_statement_leases();
     /// Makes an open transaction of what was autocommit, so that several shards commit together. Returns true if the caller
@@ -228,7 +231,8 @@ class Session {
     Task<> run_statement(const Request& request);
     Task<> run_plan(const Request& request);
     Task<> run_route(const Request& request, ShardId shard);
-    Task<> send_and_relay(const Request& request, Participant& participant, ShardId shard, std::string_view sql);
+    Task<> send_and_relay(const Request& request, Participant& participant, ShardId shard, std::string_view sql,
+                          const CommitToken& token);
     std::optional<ShardId> resolve(const planner::Route& route, const Request& request) const;
     void check_statement(const planner::Statement& statement) const;
     void check_not_failed() const;
@@ -243,6 +247,24 @@ class Session {
     Task<> open_moment();
     void refuse_second_shard(ShardId shard) const;
     void put_prelude(Participant& participant);
+
+    // lost_server.cc: an autocommitted statement whose server was lost
+    struct Lost {
+        bool writes = false;
+        CommitToken token{};
+        bool answered = false;    ///< all that the client is to get is there, but for ReadyForQuery
+        bool repeatable = false;  ///< if nothing has happened and the client has seen nothing
+        std::uint64_t answer_begin = 0;
+        int attempt = 1;
+    };
+    enum class AfterLoss : std::uint8_t { kAgain, kDone };
+    Task<AfterLoss> after_loss(Lost lost);
+    static bool may_carry_token(const planner::Statement& statement);
+    void put_token(backend::Connection& connection, const CommitToken& token);
+    /// After an error in front of it nobody knows whether the token's statement was prepared.
+    static void forget_token_statement(backend::Connection& connection);
+    void put_with_token(backend::Connection& connection, std::string_view sql, const CommitToken& token);
+    Task<> await_replication();
 
     // local.cc: what needs no plan
     Task<> run_local(const Request& request);
@@ -288,6 +310,9 @@ class Session {
     Task<> on_sync();
     /// `ends`: the server's ReadyForQuery may be the client's.
     Task<> on_sync_pipeline(bool ends);
+    Task<bool> finish_pipeline(bool forward);
+    Task<> replay_pipeline();
+    [[noreturn]] void lost_before_sync();
     Task<> on_flush();
     Task<> drain();
     Task<> replan(PreparedStatement& statement);
@@ -300,6 +325,7 @@ class Session {
     std::optional<ShardId> shard_of_bind(const Portal& portal);
     Task<> leave_pipeline();
     void local_answer(std::string bytes);
+    void note_bind(const planner::Statement& statement, const std::string& portal);
     void put_parse(Participant& participant, const PreparedStatement& statement);
     void put_bind(Participant& participant, const std::string& name, const Portal& portal);
     void forget_server_statements(backend::Connection& connection);
@@ -349,6 +375,17 @@ class Session {
     Participant* pipeline_ = nullptr;  ///< where messages of this pipeline go
     std::optional<ShardId> pipeline_shard_;
     bool pipeline_executed_ = false;
+    /// One message of a pipeline to one shard, so that it can be sent to another server.
+    struct PipelineStep {
+        enum class Kind : std::uint8_t { kBind, kDescribe, kExecute, kLocal } kind = Kind::kBind;
+        std::string text{};  ///< the portal, or an answer of ours
+        std::int32_t rows_max = 0;
+    };
+    std::vector<PipelineStep> pipeline_steps_;
+    bool pipeline_replayable_ = false;   ///< the steps are all there is, and nobody has been answered
+    bool pipeline_tokens_ = false;       ///< all its writes may carry a token
+    std::uint64_t pipeline_begin_ = 0;   ///< of its answers
+    ShardId relay_shard_{};              ///< whose answers the relay passes on
     SettingsPointer startup_settings_;
     bool own_tables_ = false;  ///< temporary tables: the schema is read through our own server session
     std::uint64_t own_tables_seen_ = 0;

@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "coordinator/execute.h"
+#include "coordinator/internal/lost_errors.h"
 #include "coordinator/session.h"
 #include "shardmap/hash.h"
 #include "shardmap/key_types.h"
@@ -222,19 +223,26 @@ Task<> Session::run_route(const Request& request, ShardId shard) {
     const std::string_view sql = !text.empty() ? std::string_view(text)
                                  : statement.rewritten.empty() ? request.sql : std::string_view(statement.rewritten);
     if (statement.pins) co_await pin(shard);
-    const bool repeatable = !statement.writes && !transaction_.open();
-    const Deadline deadline = Deadline::after(core_.cluster().options().wait_timeout);
-    while (true) {
+    const bool token_wanted = statement.writes && !transaction_.open() && request.alone && request.simple() &&
+                              statement.parameters == 0 && may_carry_token(statement);
+    for (int attempt = 1;; ++attempt) {
+        Lost lost{.writes = statement.writes, .answer_begin = client_.position(), .attempt = attempt};
         Participant* participant = try_use_shard(shard, statement.writes);
         if (participant == nullptr) participant = co_await use_shard(shard, statement.writes);
+        lost.repeatable = participant->pinned == nullptr;
+        if (token_wanted) lost.token = make_token(core_, *participant);
+        bool is_lost = false;
         try {
-            co_await send_and_relay(request, *participant, shard, sql);
-            break;
+            co_await send_and_relay(request, *participant, shard, sql, lost.token);
         } catch (const backend::ConnectionLost&) {
-            const bool again = repeatable && !relay_.sent_to_client() && !deadline.passed();
-            on_connection_lost(statement.writes, again);
+            is_lost = true;
         }
+        if (!is_lost) break;
+        lost.answered = relay_.answered();
+        const AfterLoss next = co_await after_loss(std::move(lost));
+        if (next == AfterLoss::kDone) break;
     }
+    if (token_wanted && relay_.failed()) forget_token_statement(statement_leases_.at(shard).connection());
     if (relay_.prelude_failed()) {
         const Error error = relay_.error();
         for (auto& [id, participant] : statement_leases_) participant.connection().broken = true;
@@ -250,7 +258,8 @@ Task<> Session::run_route(const Request& request, ShardId shard) {
     if (failed && !ready_sent_) throw StatementFailed{};
 }
 
-Task<> Session::send_and_relay(const Request& request, Participant& participant, ShardId shard, std::string_view sql) {
+Task<> Session::send_and_relay(const Request& request, Participant& participant, ShardId shard, std::string_view sql,
+                               const CommitToken& token) {
     const planner::Statement& statement = request.statement;
     backend::Connection& connection = participant.connection();
     if (statement.runs_user_code) connection.dirty = true;
@@ -259,8 +268,13 @@ Task<> Session::send_and_relay(const Request& request, Participant& participant,
     if (request.simple()) {
         // In autocommit the server's ReadyForQuery is the client's, too.
         const bool last = request.alone && !transaction_.open() && !statement.changes_catalog;
-        wire::write_query(connection.out(), sql);
-        relay_.expect({.kind = Expect::Kind::kQuery, .forward_ready = last});
+        if (token.word.empty()) {
+            wire::write_query(connection.out(), sql);
+            relay_.expect({.kind = Expect::Kind::kQuery, .forward_ready = last});
+        } else {
+            put_with_token(connection, sql, token);
+            relay_.expect({.kind = Expect::Kind::kSync, .forward = false, .forward_ready = last});
+        }
         co_await relay_.drain(connection, client_);
         ready_sent_ = last;
     } else {
@@ -276,6 +290,7 @@ Task<> Session::send_and_relay(const Request& request, Participant& participant,
 void Session::start_relay(Participant& participant) {
     relay_.reset();
     relay_.error_context.clear();
+    relay_shard_ = participant.shard();
     for (; participant.ready_to_skip > 0; --participant.ready_to_skip) relay_.expect({.forward = false});
 }
 
@@ -289,24 +304,6 @@ void Session::put_bound(backend::Connection& connection, std::string_view sql, c
     if (describe) wire::write_describe(out, 'P', "");
     wire::write_execute(out, "", 0);
     wire::write_sync(out);
-}
-
-/// What a lost server means for the statement: PROTOCOLS, "the client is told the truth".
-void Session::on_connection_lost(bool writes, bool again) {
-    relay_.clear();
-    const bool in_transaction = transaction_.open();
-    release_statement_leases();
-    if (again) return;
-    if (in_transaction || !writes) {
-        transaction_.fail();
-        throw PgError(Error{.code = sqlstate::kSerializationFailure,
-                            .message = "the server of the shard was lost; the transaction is rolled back",
-                            .hint = "Run the transaction again."});
-    }
-    throw PgError(Error{.code = sqlstate::kTransactionResolutionUnknown,
-                        .message = "the outcome of the statement is not known",
-                        .detail = "The connection to the shard was lost after the statement was sent.",
-                        .hint = "Look for the effect of the statement before you run it again."});
 }
 
 // ---------------------------------------------------------------- server sessions
@@ -335,6 +332,7 @@ Participant* Session::try_use_shard(ShardId shard, bool writes) {
         if (!lease) return nullptr;
         participant = &statement_leases_[shard];
         participant->lease = std::move(lease);
+        participant->wrote = writes;
     }
     return used(*participant, shard, writes);
 }
@@ -364,6 +362,7 @@ Task<Participant*> Session::use_shard(ShardId shard, bool writes) {
         participant = &statement_leases_[shard];
         if (!participant->lease) participant->lease = std::move(fresh);
         if (pinned != pinned_.end()) participant->pinned = &pinned->second;
+        participant->wrote = writes;
     }
     co_return used(*participant, shard, writes);
 }
@@ -389,11 +388,7 @@ Task<Participant*> Session::join(ShardId shard) {
 /// Puts in front of the statement what the server session lacks: the client's settings, BEGIN, savepoints.
 void Session::put_prelude(Participant& participant) {
     backend::Connection& connection = participant.connection();
-    if (connection.broken) {
-        throw PgError(Error{.code = sqlstate::kSerializationFailure,
-                            .message = "the server of the shard was lost; the transaction is rolled back",
-                            .hint = "Run the transaction again."});
-    }
+    if (connection.broken) throw PgError(participant.pinned == nullptr ? loss_error() : session_state_lost());
     const bool begins = transaction_.open() && !participant.began;
     if (connection.settings != settings_ && (!transaction_.open() || begins)) {
         const auto* known = connection.settings ? static_cast<const SettingsState*>(connection.settings.get())
@@ -458,6 +453,7 @@ Task<backend::QueryResult> Session::query_shard(ShardId shard, std::string sql, 
     backend::Connection& connection = participant->connection();
     co_await settle_prelude(*participant);
     auto result = co_await backend::run_query(connection, sql, Deadline::never());
+    if (!result && connection.broken) throw backend::ConnectionLost(result.error());
     if (!result) throw PgError(result.error());
     co_return std::move(*result);
 }

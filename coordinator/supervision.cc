@@ -19,6 +19,8 @@ namespace {
 
 /// Failover and switchover by hand: how long an operator waits before being told that it goes on.
 constexpr Clock::duration kByHandTime = 60s;
+/// The same for a new base backup.
+constexpr Clock::duration kRebuildTime = 1h;
 
 /// News for all cores.
 class Publisher : public replication::MapPublisher {
@@ -29,6 +31,10 @@ class Publisher : public replication::MapPublisher {
         for (Core* core : cluster_.cores()) {
             asio::post(core->executor(), [core, shard, available] { core->set_available(shard, available); });
         }
+    }
+
+    void note_position(ShardId shard, Epoch epoch, Lsn position) override {
+        cluster_.wal_floor(shard).raise(epoch.value, position.value);
     }
 
    private:
@@ -107,6 +113,16 @@ Supervision::Supervision(Cluster& cluster, std::shared_ptr<store::Store> store, 
     cluster.switchover = [state](ShardId shard) {
         return state->supervisor.switchover(shard, Deadline::after(kByHandTime));
     };
+    cluster.rebuild_standby = [state](std::string node) {
+        return state->supervisor.rebuild(std::move(node), Deadline::after(kRebuildTime));
+    };
+    cluster.remove_standby = [state](std::string node) {
+        return state->supervisor.remove_standby(std::move(node), Deadline::after(kByHandTime));
+    };
+    cluster.add_standby = [state](std::string shard) {
+        return state->supervisor.add_standby(std::move(shard), Deadline::after(kRebuildTime));
+    };
+    cluster.set_automatic_failover = [state](bool automatic) { state->supervisor.set_automatic(automatic); };
     cluster.shard_status = [state] { return state->supervisor.status(); };
     if (nodes != nullptr) {
         cluster.node_pid = [nodes](NodeId node) -> std::optional<int> {

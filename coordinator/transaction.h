@@ -29,6 +29,7 @@ struct Participant {
     int ready_to_skip = 0;            ///< answers of queries put in front, before the statement's own
 
     ShardId shard() const { return pinned != nullptr ? pinned->shard() : lease.shard(); }
+    std::uint64_t generation() const { return pinned != nullptr ? pinned->generation() : lease.generation(); }
     backend::Connection& connection() const { return pinned != nullptr ? **pinned : *lease; }
 };
 

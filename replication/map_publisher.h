@@ -13,6 +13,8 @@ class MapPublisher {
     /// The primary of this shard may (or may not) be given statements: false from the moment its sessions are lost until an own
     /// commit on it has been acknowledged (PROTOCOLS 1.1), and while it is known to be away. The map does not change.
     virtual void set_available(ShardId shard, bool available) = 0;
+    /// The primary of this epoch has flushed its WAL up to here.
+    virtual void note_position(ShardId, Epoch, Lsn) {}
 };
 
 }  // namespace pgmosaic::replication

@@ -1,5 +1,6 @@
 #include "replication/supervisor.h"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <mutex>
@@ -20,6 +21,10 @@ constexpr auto kAskInterval = 10ms;
 
 Error no_such_shard(ShardId shard) {
     return Error{.code = sqlstate::kUndefinedObject, .message = "shard number " + std::to_string(shard.value) + " does not exist"};
+}
+
+Error not_there(const std::string& what, const std::string& name) {
+    return Error{.code = sqlstate::kUndefinedObject, .message = what + " \"" + name + "\" does not exist"};
 }
 
 Error not_promotable(const shardmap::Shard& shard) {
@@ -88,6 +93,38 @@ struct Supervisor::State {
         co_return not_in_time(keeper);
     }
 
+    ShardKeeper* keeper_of(const std::string& node) {
+        for (const auto& keeper : keepers) {
+            for (const shardmap::Node& each : keeper->shard().nodes) {
+                if (each.name == node) return keeper.get();
+            }
+        }
+        return nullptr;
+    }
+
+    Task<Result<void>> change_standby(std::string node, bool remove, Deadline deadline) {
+        ShardKeeper* keeper = keeper_of(node);
+        if (keeper == nullptr) co_return not_there("node", node);
+        if (remove) co_return co_await keeper->remove_standby(node, deadline);
+        co_return co_await keeper->rebuild_by_hand(node, deadline);
+    }
+
+    /// Servers are named after their shards: s1a and s1b are of s1.
+    Task<Result<void>> add_standby(std::string shard, Deadline deadline) {
+        const auto found = std::find_if(keepers.begin(), keepers.end(), [&](const auto& k) { return k->shard().name == shard; });
+        if (found == keepers.end()) co_return not_there("shard", shard);
+        std::vector<node::KnownServer> known;
+        if (context.partners.nodes != nullptr) known = context.partners.nodes->known();
+        for (const node::KnownServer& server : known) {
+            const bool of_shard = server.name.size() == shard.size() + 1 && server.name.starts_with(shard);
+            if (of_shard && (*found)->shard().find_node(server.node) == nullptr) {
+                co_return co_await (*found)->add_standby(server, deadline);
+            }
+        }
+        co_return refusal("there is no server that could be a standby of shard \"" + shard + "\"",
+                          "Only a standby that was removed can be added again in this version.");
+    }
+
     Task<Result<void>> prepare_switchover(ShardKeeper& keeper, Deadline deadline) {
         const node::NodeControl* nodes = context.partners.nodes;
         if (nodes == nullptr || !nodes->is_local(keeper.shard().primary)) {
@@ -132,8 +169,30 @@ Task<Result<void>> Supervisor::switchover(ShardId shard, Deadline deadline) {
                                       asio::use_awaitable);
 }
 
+Task<Result<void>> Supervisor::rebuild(std::string node, Deadline deadline) {
+    State& state = *state_;
+    co_return co_await asio::co_spawn(state.context.executor, state.change_standby(std::move(node), false, deadline),
+                                      asio::use_awaitable);
+}
+
+Task<Result<void>> Supervisor::remove_standby(std::string node, Deadline deadline) {
+    State& state = *state_;
+    co_return co_await asio::co_spawn(state.context.executor, state.change_standby(std::move(node), true, deadline),
+                                      asio::use_awaitable);
+}
+
+Task<Result<void>> Supervisor::add_standby(std::string shard, Deadline deadline) {
+    State& state = *state_;
+    co_return co_await asio::co_spawn(state.context.executor, state.add_standby(std::move(shard), deadline), asio::use_awaitable);
+}
+
 void Supervisor::set_automatic(bool automatic) {
-    asio::post(state_->context.executor, [this, automatic] { state_->context.options.policy.automatic = automatic; });
+    asio::post(state_->context.executor, [this, automatic] {
+        if (state_->context.options.policy.automatic == automatic) return;
+        state_->context.options.policy.automatic = automatic;
+        spdlog::warn("failover {}", automatic ? "resumed" : "paused");
+        state_->context.partners.store->append_event(automatic ? "failover_resumed" : "failover_paused", "{}").has_value();
+    });
 }
 
 std::vector<ShardStatus> Supervisor::status() const {

@@ -60,6 +60,15 @@ class Supervisor {
     /// 0A000 if the primary cannot be stopped from here.
     Task<Result<void>> switchover(ShardId shard, Deadline deadline);
 
+    /// Makes a node that is not the primary a standby anew, whatever it holds: commits go on without it first. Returns when it
+    /// streams again. Errors: 42704 no such node, 55000 it is the primary, or a failover is under way; 0A000 not on this
+    /// machine; 57014 not done by the deadline (it goes on).
+    Task<Result<void>> rebuild(std::string node, Deadline deadline);
+    /// Takes a standby out of its shard and stops it; its directory stays. Errors: as rebuild().
+    Task<Result<void>> remove_standby(std::string node, Deadline deadline);
+    /// Gives a shard back the standby that was taken from it. Errors: as rebuild(); 42710 it has one, 0A000 none is known.
+    Task<Result<void>> add_standby(std::string shard, Deadline deadline);
+
     /// Without it only failovers by hand happen.
     void set_automatic(bool automatic);
 

@@ -14,6 +14,9 @@ namespace {
 
 /// Recovery finishes what is prepared within a second or two.
 constexpr Clock::duration kWaitForPrepared = 3s;
+/// As long as PostgreSQL waits for sessions that are just ending (CountOtherDBBackends).
+constexpr Clock::duration kWaitForClients = 5s;
+constexpr Clock::duration kLookAgain = 100ms;
 
 // ---------------------------------------------------------------- what other cores must do
 
@@ -134,7 +137,13 @@ Task<> check_drop(Session& session, std::string name, bool force) {
     if (name == session.database()) {
         throw PgError(Error{.code = sqlstate::kObjectInUse, .message = "cannot drop the currently open database"});
     }
-    const int clients = co_await clients_everywhere(session, name, force);
+    int clients = co_await clients_everywhere(session, name, force);
+    const Deadline deadline = Deadline::after(kWaitForClients);
+    while (clients > 0 && !force && !deadline.passed()) {
+        asio::steady_timer timer(co_await asio::this_coro::executor, kLookAgain);
+        co_await timer.async_wait(asio::use_awaitable);
+        clients = co_await clients_everywhere(session, name, false);
+    }
     if (clients > 0 && !force) {
         throw PgError(in_use(name, clients == 1 ? "There is 1 other session using the database."
                                                 : "There are " + std::to_string(clients) + " other sessions using the database."));
@@ -177,6 +186,23 @@ Task<> forget(Session& session, std::string name) {
     if (!cluster.forget_groups) co_return;
     const Result<void> forgotten = cluster.forget_groups(name);
     if (!forgotten) spdlog::warn("databases groups_not_forgotten {} {}", log_field("database", name), log_field("error", forgotten.error().message));
+}
+
+/// A session of pgmosaic's own (recovery, the catalog) may have been at work there while the idle ones were closed: it is
+/// idle by the second attempt.
+Task<> drop_at_home(Session& session, std::string name, std::string sql) {
+    for (int attempt = 1;; ++attempt) {
+        co_await close_idle_everywhere(session, name);
+        std::optional<Error> failure;
+        try {
+            co_await session.query_shard(session.home(), sql, true);
+        } catch (const PgError& error) {
+            failure = error.error();
+        }
+        session.release_statement_leases();
+        if (!failure) co_return;
+        if (attempt == 2 || failure->code != sqlstate::kObjectInUse) throw PgError(*failure);
+    }
 }
 
 /// Home's own answer, for what it refuses or passes over (IF EXISTS).
@@ -226,9 +252,7 @@ Task<> run_drop_database(Session& session, const Request& request) {
     }
     co_await check_drop(session, name, request.statement.force);
     co_await wait_for_prepared(session, name);
-    co_await close_idle_everywhere(session, name);
-    co_await session.query_shard(session.home(), std::string(request.sql), true);
-    session.release_statement_leases();
+    co_await drop_at_home(session, name, std::string(request.sql));
     co_await drop_on_others(session, name);
     co_await forget(session, name);
     co_await drop_on_workbench(session, name);

@@ -39,6 +39,31 @@ Task<Rows> switch_over(Session& session, const Arguments& arguments) {
     co_return kVoidRow;
 }
 
+Task<Rows> rebuild_standby(Session& session, const Arguments& arguments) {
+    co_await change_standby(session, arguments.at(0), session.core().cluster().rebuild_standby);
+    co_return kVoidRow;
+}
+
+Task<Rows> remove_standby(Session& session, const Arguments& arguments) {
+    co_await change_standby(session, arguments.at(0), session.core().cluster().remove_standby);
+    co_return kVoidRow;
+}
+
+Task<Rows> add_standby(Session& session, const Arguments& arguments) {
+    co_await change_standby(session, arguments.at(0), session.core().cluster().add_standby);
+    co_return kVoidRow;
+}
+
+Task<Rows> pause_failover(Session& session, const Arguments&) {
+    set_automatic_failover(session, false);
+    co_return kVoidRow;
+}
+
+Task<Rows> resume_failover(Session& session, const Arguments&) {
+    set_automatic_failover(session, true);
+    co_return kVoidRow;
+}
+
 // Parameter names are Citus's where the function is.
 const AdminFunction kFunctions[] = {
     {"create_distributed_table", {"table_name", "distribution_column", "colocate_with"}, 2, kVoidType, false, distribute},
@@ -49,6 +74,11 @@ const AdminFunction kFunctions[] = {
     {"run_command_on_shards", {"command"}, 1, 0, true, run_command_on_shards},
     {"failover", {"shard"}, 1, kVoidType, true, fail_over},
     {"switchover", {"shard"}, 1, kVoidType, true, switch_over},
+    {"rebuild_standby", {"node"}, 1, kVoidType, true, rebuild_standby},
+    {"remove_standby", {"node"}, 1, kVoidType, true, remove_standby},
+    {"add_standby", {"shard"}, 1, kVoidType, true, add_standby},
+    {"pause", {}, 0, kVoidType, true, pause_failover},
+    {"resume", {}, 0, kVoidType, true, resume_failover},
     {"create_distributed_function", {"function_name", "distribution_arg_name", "colocate_with"}, 1},
     {"isolate_tenant_to_new_shard", {"table_name", "tenant_id", "cascade_option"}, 2},
     {"citus_rebalance_start", {"rebalance_strategy", "drain_only", "shard_transfer_mode"}, 0},

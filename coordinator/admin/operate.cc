@@ -74,4 +74,16 @@ Task<> change_primary(Session& session, std::string name, std::function<Task<Res
     if (!done) throw PgError(done.error());
 }
 
+Task<> change_standby(Session&, std::string name, std::function<Task<Result<void>>(std::string)> change) {
+    if (!change) throw PgError(refusal("this endpoint does not drive the servers"));
+    const Result<void> done = co_await change(std::move(name));
+    if (!done) throw PgError(done.error());
+}
+
+void set_automatic_failover(Session& session, bool automatic) {
+    const auto& set = session.core().cluster().set_automatic_failover;
+    if (!set) throw PgError(refusal("this endpoint does not drive the servers"));
+    set(automatic);
+}
+
 }  // namespace pgmosaic::coordinator

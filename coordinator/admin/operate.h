@@ -19,4 +19,10 @@ Task<std::vector<AnswerRow>> run_command_on_shards(Session& session, const Argum
 /// mosaic.failover(shard), mosaic.switchover(shard). Errors: 42704 no such shard; the supervisor's
 Task<> change_primary(Session& session, std::string shard, std::function<Task<Result<void>>(ShardId)> change);
 
+/// mosaic.rebuild_standby(node), mosaic.remove_standby(node), mosaic.add_standby(shard). Errors: the supervisor's
+Task<> change_standby(Session& session, std::string name, std::function<Task<Result<void>>(std::string)> change);
+
+/// mosaic.pause(), mosaic.resume(): whether dead primaries are replaced without an operator.
+void set_automatic_failover(Session& session, bool automatic);
+
 }  // namespace pgmosaic::coordinator

@@ -97,7 +97,9 @@ bool ShardReply::take_other(const wire::Frame& frame) {
         case '1': ++parsed_; break;
         case '2': ++bound_; break;
         case 'C': tag_ = wire::Reader(frame.body).cstring(); break;
-        case 'N': notices.emplace_back(frame.whole); break;
+        case 'N':
+            if (!backend::is_end_of_server(frame.body)) notices.emplace_back(frame.whole);
+            break;
         case 'E':
             if (!error_) error_ = wire::read_error(frame.body);
             described_ = true;

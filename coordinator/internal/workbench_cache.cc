@@ -34,7 +34,8 @@ bool is_duplicate(const Error& error) {
 }  // namespace
 
 backend::ServerAddress WorkbenchCache::address(std::string database, std::string user) const {
-    return {.host = options_.workbench_host, .port = options_.workbench_port, .database = std::move(database), .user = std::move(user)};
+    return {.host = options_.workbench_host, .port = options_.workbench_port, .database = std::move(database), .user = std::move(user),
+            .unacknowledged_max_ms = 0};
 }
 
 std::unique_ptr<backend::Connection> WorkbenchCache::take(const Place& place) {

@@ -13,7 +13,8 @@ constexpr std::string_view kFunctions[] = {
     "citus_rebalance_stop", "run_command_on_shards"};
 
 // These have names too common to be taken without their schema.
-constexpr std::string_view kMosaicFunctions[] = {"bucket_of", "shard_of", "failover", "switchover", "restore_point", "move_buckets"};
+constexpr std::string_view kMosaicFunctions[] = {"bucket_of", "shard_of", "failover", "switchover", "restore_point", "move_buckets",
+                                                 "rebuild_standby", "remove_standby", "add_standby", "pause", "resume"};
 
 constexpr std::string_view kViews[] = {"shards", "nodes", "tables", "buckets", "clients", "pools", "transactions",
                                        "locks", "statements", "jobs", "events", "settings", "errors", "status"};

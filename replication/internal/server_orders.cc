@@ -152,6 +152,15 @@ Task<Result<void>> set_names(ServerSession& server, std::string names, Deadline 
     co_return co_await run_all(server, std::move(orders), deadline);
 }
 
+Task<Result<void>> drop_slot(ServerSession& primary, std::string name, Deadline deadline) {
+    // Its walsender may need a moment to notice that the standby is gone.
+    auto idle = co_await wait_true(primary, "SELECT count(*) = 0 FROM pg_replication_slots WHERE active AND slot_name = " + quoted(name),
+                                   "the standby's slot is still in use", deadline);
+    if (!idle) co_return idle;
+    co_return co_await run_one(primary, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = " + quoted(name),
+                               deadline);
+}
+
 Task<Result<Epoch>> write_epoch(ServerSession& primary, Epoch epoch, std::string node, Deadline deadline) {
     const auto known = co_await primary.query("SELECT to_regclass('pg_mosaic.epoch') IS NOT NULL", deadline);
     if (!known) co_return known.error();

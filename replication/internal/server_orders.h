@@ -20,6 +20,8 @@ Task<Result<void>> promote(ServerSession& standby, Deadline deadline);
 Task<Result<void>> forget_quick_retry(ServerSession& primary, Deadline deadline);
 /// synchronous_standby_names; empty: commits wait for nobody.
 Task<Result<void>> set_names(ServerSession& server, std::string names, Deadline deadline);
+/// A standby that does not come back must not keep WAL on its primary.
+Task<Result<void>> drop_slot(ServerSession& primary, std::string name, Deadline deadline);
 /// The epoch row of `postgres` and an own commit, acknowledged by whom it takes: a barrier (PROTOCOLS 1.1, 3.7).
 /// Returns the newest epoch that the server knows.
 Task<Result<Epoch>> write_epoch(ServerSession& primary, Epoch epoch, std::string node, Deadline deadline);

@@ -2,9 +2,14 @@
 
 #include <sys/socket.h>
 
+#include <boost/asio/steady_timer.hpp>
+
 namespace pgmosaic::replication {
 
 namespace {
+
+constexpr const char* kKeeperName = "pgmosaic_keeper";
+constexpr auto kServerLookAgain = 5ms;
 
 /// Did the server end this idle session? Then its last words, or the end, wait to be read.
 bool was_ended(backend::ServiceConnection& connection) {
@@ -21,7 +26,29 @@ Task<Result<void>> ServerSession::open(Deadline deadline) {
     auto opened = co_await backend::ServiceConnection::open(address_, deadline);
     if (!opened) co_return opened.error();
     connection_ = std::move(*opened);
-    co_return Result<void>();
+    if (!ends_earlier_) co_return Result<void>();
+    auto alone = co_await end_earlier(deadline);
+    if (!alone) close();
+    co_return alone;
+}
+
+ServerSession ServerSession::of_keeper(backend::ServerAddress address) {
+    address.application_name = kKeeperName;
+    ServerSession session(std::move(address));
+    session.ends_earlier_ = true;
+    return session;
+}
+
+Task<Result<void>> ServerSession::end_earlier(Deadline deadline) {
+    const std::string earlier = std::string("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '") +
+                                kKeeperName + "' AND pid <> pg_backend_pid()";
+    while (true) {
+        const auto left = co_await connection_->query(earlier, deadline);
+        if (!left) co_return left.error();
+        if (left->rows.empty()) co_return Result<void>();
+        asio::steady_timer timer(co_await asio::this_coro::executor, kServerLookAgain);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
 }
 
 void ServerSession::close() {

@@ -15,8 +15,12 @@ namespace pgmosaic::replication {
 class ServerSession {
    public:
     explicit ServerSession(backend::ServerAddress address) : address_(std::move(address)) {}
+    /// The session of whoever gives this server orders. Opening it ends those before it, of this process or of another one: an
+    /// order that was given up must not come to effect behind a newer one (PROTOCOLS 3.5).
+    static ServerSession of_keeper(backend::ServerAddress address);
     ~ServerSession() { stop_listening(); }
     ServerSession(const ServerSession&) = delete;
+    ServerSession(ServerSession&&) = default;
     ServerSession& operator=(const ServerSession&) = delete;
 
     Task<Result<backend::QueryResult>> query(std::string sql, Deadline deadline);
@@ -30,7 +34,10 @@ class ServerSession {
     int backend_pid() { return connection_ ? connection_->connection().backend_pid() : 0; }
 
    private:
+    Task<Result<void>> end_earlier(Deadline deadline);
+
     backend::ServerAddress address_;
+    bool ends_earlier_ = false;
     std::unique_ptr<backend::ServiceConnection> connection_;
     std::shared_ptr<std::function<void()>> listener_;  ///< the pending wait's handler may be last; empty when it is not wanted
 };

@@ -26,18 +26,20 @@ bool is_idle(Action action) { return action == Action::kWait || action == Action
 ShardKeeper::Server::Server(const KeeperContext& context, const Node& node, std::function<void()> on_look)
     : probe(context.executor, node, context.options.address_of(node), context.partners.nodes, context.options.probe_interval,
             std::move(on_look)),
-      hands(context.options.address_of(node)),
+      hands(ServerSession::of_keeper(context.options.address_of(node))),
       local(context.partners.nodes != nullptr && context.partners.nodes->is_local(node.id)),
       streamed_at(Clock::now()) {}
 
 ShardKeeper::ShardKeeper(const KeeperContext& context, shardmap::Shard shard)
     : context_(context), shard_(std::move(shard)), news_(context.executor), looked_(context.executor), tasks_(context.executor) {
-    for (const Node& node : shard_.nodes) {
-        servers_.emplace(node.id, std::make_unique<Server>(context_, node, [this] {
-            news_.notify();
-            looked_.notify();
-        }));
-    }
+    for (const Node& node : shard_.nodes) add_server(node);
+}
+
+void ShardKeeper::add_server(const Node& node) {
+    servers_.emplace(node.id, std::make_unique<Server>(context_, node, [this] {
+        news_.notify();
+        looked_.notify();
+    }));
 }
 
 Task<> ShardKeeper::run() {
@@ -58,6 +60,7 @@ Task<> ShardKeeper::run() {
 Task<> ShardKeeper::step() {
     note_streams();
     tell_availability();
+    tell_position();
     const Action action = next(view());
     set_pace(action);
     if (action != last_action_ && !is_idle(action)) {
@@ -195,6 +198,12 @@ void ShardKeeper::tell_availability() {
     available_ = available;
     spdlog::info("failover available {} {}", log_field("shard", shard_.name), log_field("available", available ? "yes" : "no"));
     context_.partners.publisher->set_available(shard_.id, available);
+}
+
+void ShardKeeper::tell_position() {
+    const NodeLook& primary = look(shard_.primary);
+    if (!shard_.serves() || primary.health != Health::kAnswering || primary.facts.in_recovery) return;
+    context_.partners.publisher->note_position(shard_.id, shard_.epoch, primary.facts.lsn);
 }
 
 // ---------------------------------------------------------------- status

@@ -42,6 +42,11 @@ class ShardKeeper {
     /// So that an orderly end of the primary is quick.
     Task<Result<void>> checkpoint_primary(Deadline deadline);
 
+    // By hand, see Supervisor.
+    Task<Result<void>> rebuild_by_hand(std::string node, Deadline deadline);
+    Task<Result<void>> remove_standby(std::string node, Deadline deadline);
+    Task<Result<void>> add_standby(node::KnownServer server, Deadline deadline);
+
    private:
     /// A server with what we have on it.
     struct Server {
@@ -70,6 +75,7 @@ class ShardKeeper {
     void note_streams();
     void set_pace(Action action);
     void tell_availability();
+    void tell_position();
     std::string node_role(const shardmap::Node& node) const;
     NodeStatus node_status(const shardmap::Node& node) const;
 
@@ -94,6 +100,13 @@ class ShardKeeper {
     void append_event(std::string_view kind, const std::string& body);
     /// A new look at the node, begun after now.
     Task<> see(NodeId node);
+
+    const shardmap::Node* find_node(const std::string& name) const;
+    Result<void> check_by_hand(const std::string& node) const;
+    void add_server(const shardmap::Node& node);
+    Task<Result<void>> begin_rebuild(NodeId node, Deadline deadline);
+    Task<Result<void>> wait_rebuilt(NodeId node, Deadline deadline);
+    Task<Result<void>> wait_alone(Deadline deadline);
 
     /// Starting and rebuilding take long: they run beside the keeper.
     void begin_mending(NodeId node, bool rebuild);

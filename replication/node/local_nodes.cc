@@ -74,6 +74,15 @@ std::optional<pid_t> LocalNodes::pid(NodeId node) const {
     return entry == nullptr ? std::nullopt : entry->server->pid();
 }
 
+std::vector<KnownServer> LocalNodes::known() const {
+    std::vector<KnownServer> all;
+    for (const auto& [node, entry] : nodes_) {
+        const ServerSpec& spec = entry->server->spec();
+        all.push_back({node, spec.name, spec.host, spec.port, spec.data_directory()});
+    }
+    return all;
+}
+
 Task<Result<void>> LocalNodes::start(NodeId node, Deadline deadline) {
     Entry* entry = find(node);
     if (entry == nullptr) co_return not_ours(node);

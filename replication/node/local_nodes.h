@@ -24,6 +24,7 @@ class LocalNodes : public NodeControl {
     bool is_local(NodeId node) const override;
     Process process(NodeId node) const override;
     std::optional<pid_t> pid(NodeId node) const override;
+    std::vector<KnownServer> known() const override;
     Task<Result<void>> start(NodeId node, Deadline deadline) override;
     Task<Result<void>> stop(NodeId node, StopMode mode, Deadline deadline) override;
     Task<Result<void>> rebuild_as_standby(NodeId broken, NodeId primary, Deadline deadline) override;

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/deadline.h"
 #include "base/error.h"
@@ -26,6 +28,15 @@ enum class Process : std::uint8_t {
     kDead,     ///< gone, or a zombie (state Z), and no other process works in its data directory
 };
 
+/// A server that can be driven, whether a shard uses it or not.
+struct KnownServer {
+    NodeId node{};
+    std::string name{};
+    std::string host{};
+    std::uint16_t port = 0;
+    std::string data_directory{};
+};
+
 /// What needs a shell on a server's host: its process and its data directory. SQL does not go through here.
 ///
 /// Core      any; blocking work runs on threads of the implementation, never on the caller's core
@@ -43,6 +54,7 @@ class NodeControl {
     /// Never blocks longer than a few reads in /proc.
     virtual Process process(NodeId node) const = 0;
     virtual std::optional<pid_t> pid(NodeId node) const = 0;
+    virtual std::vector<KnownServer> known() const { return {}; }
 
     /// Starts the server as what its data directory says (a primary, or a standby) and returns when it answers
     /// `SELECT 1`. Started already: an immediate success.

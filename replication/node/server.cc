@@ -135,6 +135,22 @@ Result<void> Server::clone(const ServerSpec& primary, Flush flush, Deadline dead
     return replace_data(*fresh);
 }
 
+Result<void> Server::copy_new(const ServerSpec& primary) {
+    const Result<std::string> fresh = fresh_directory();
+    if (!fresh) return fresh.error();
+    std::error_code failure;
+    fs::copy(primary.data_directory(), *fresh, fs::copy_options::recursive, failure);
+    Result<void> made;
+    if (failure) made = system_error("copy to", *fresh, failure.value());
+    if (made) fs::permissions(*fresh, fs::perms::owner_all, failure);
+    if (made) made = become_standby_of(*fresh, primary);
+    if (!made) {
+        discard(*fresh).has_value();
+        return made;
+    }
+    return replace_data(*fresh);
+}
+
 Result<void> Server::rewind(const ServerSpec& primary, Deadline deadline) {
     if (Result<void> files = write_files(); !files) return files;
     remove_stale_locks();

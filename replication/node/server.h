@@ -40,6 +40,8 @@ class Server {
     Result<void> initialize(Deadline deadline);
     /// A base backup of `primary`, as its standby; what was there before is replaced at the very end.
     Result<void> clone(const ServerSpec& primary, Flush flush, Deadline deadline);
+    /// The same of a primary that has been initialized and never started: its files as they are, which takes no server.
+    Result<void> copy_new(const ServerSpec& primary);
     /// What this server wrote and `primary` never got is undone; then it is its standby. It must be stopped.
     Result<void> rewind(const ServerSpec& primary, Deadline deadline);
 

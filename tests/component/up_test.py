@@ -42,6 +42,9 @@ class UpTest(unittest.TestCase):
         self.addCleanup(self.clean)
 
     def clean(self):
+        if not os.path.exists(self.directory) and os.listdir(self.parent) == []:
+            os.rmdir(self.parent)
+            return
         self.run_program("down", self.directory, "--destroy")
         self.assertEqual(processes_below(self.parent), [])
         shutil.rmtree(self.parent)
@@ -158,6 +161,25 @@ class Life(UpTest):
         program.send_signal(signal.SIGINT)
         self.assertEqual(program.wait(60), DONE)
         self.assertEqual(processes_below(self.directory), [])
+
+
+class TwoAtOnce(UpTest):
+    def test_find_ports_of_their_own(self):
+        def start(name):
+            return subprocess.Popen([cluster.PGMOSAIC, "up", f"{self.parent}/{name}", "--shards", "1", "--no-standby"],
+                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        names = [f"c{number}" for number in range(3)]
+        programs = [start(name) for name in names]
+        try:
+            for program in programs:
+                errors = program.communicate(timeout=180)[1]
+                self.assertEqual(program.returncode, DONE, errors)
+            ports = [each["port"] for name in names
+                     for each in json.loads(pathlib.Path(f"{self.parent}/{name}/cluster.json").read_text())["servers"]]
+            self.assertEqual(len(set(ports)), len(ports))
+        finally:
+            for name in names:
+                self.run_program("down", f"{self.parent}/{name}", "--destroy")
 
 
 class HalfWay(UpTest):
