@@ -270,17 +270,24 @@ class World {
     }
 
     /// A server that does not answer gets it later. A new session ends those before it, and what they were to do.
-    void order(NodeId id, Order what) {
+    /// True if it was obeyed at once.
+    bool order(NodeId id, Order what) {
         Pretended& target = server(id);
-        if (!target.up) return;
+        if (!target.up) return false;
         const bool lingers = target.hung || chance(5);
         if (canary_ != Canary::kObeysLateOrders && target.answers()) target.late.clear();
-        if (!lingers) return obey(target, what);
+        if (!lingers) {
+            obey(target, what);
+            return true;
+        }
         if (canary_ == Canary::kObeysLateOrders || target.late.empty()) target.late.push_back({what, now_ + 1 + static_cast<int>(random_() % 30)});
+        return false;
     }
 
+    /// The names are said once more before the proof, so that no order given up earlier comes after it.
     void prove(NodeId standby) {
         const Pretended& primary = server(record_.primary);
+        if (!order(record_.primary, Order::kNamesOn)) return;
         if (!primary.writable() || !primary.names_effective || !linked(static_cast<int>(standby.value))) return;
         server(standby).log = primary.log;
         record_ = proved(record_);
@@ -363,17 +370,21 @@ TEST(Simulation, LosesNoAcknowledgedCommitAndAlwaysRecovers) {
     EXPECT_GT(outcome.acknowledged, static_cast<std::size_t>(count) * 5);
 }
 
-constexpr int kCanaryWorlds = 3000;
-
-TEST(Simulation, NoticesADeciderThatTrustsAnUnprovedStandby) {
-    EXPECT_GT(run(seed(), kCanaryWorlds, Canary::kTrustsUnproved).lost, 0);
+/// Some world loses something by the bug. Most are harmless in most worlds, so it goes on until one is not.
+bool noticed(Canary canary) {
+    constexpr int kWorldsAtATime = 1000;
+    const unsigned first = seed();
+    for (int batch = 0; batch < 100; ++batch) {
+        if (run(first + static_cast<unsigned>(batch * kWorldsAtATime), kWorldsAtATime, canary).lost > 0) return true;
+    }
+    return false;
 }
 
-TEST(Simulation, NoticesOrdersThatArriveLate) { EXPECT_GT(run(seed(), kCanaryWorlds * 3, Canary::kObeysLateOrders).lost, 0); }
+TEST(Simulation, NoticesADeciderThatTrustsAnUnprovedStandby) { EXPECT_TRUE(noticed(Canary::kTrustsUnproved)); }
 
-TEST(Simulation, NoticesAPrimaryThatGoesOnAloneUnrecorded) {
-    EXPECT_GT(run(seed(), kCanaryWorlds, Canary::kKeepsPromotable).lost, 0);
-}
+TEST(Simulation, NoticesOrdersThatArriveLate) { EXPECT_TRUE(noticed(Canary::kObeysLateOrders)); }
+
+TEST(Simulation, NoticesAPrimaryThatGoesOnAloneUnrecorded) { EXPECT_TRUE(noticed(Canary::kKeepsPromotable)); }
 
 }  // namespace
 }  // namespace pgmosaic::replication
