@@ -167,7 +167,7 @@ Task<Result<void>> ShardKeeper::prove() {
     const Node standby = *standby_node();
     // An order to clear the names may have been given up and be on its way still, or have come half-way (written, not yet
     // loaded): this session ends whoever carries it, and the names are said again. Only then does the proof hold.
-    auto said = co_await set_names(server(shard_.primary).hands, standby.name, soon());
+    auto said = co_await set_names(server(shard_.primary).hands, names_for(standby.name), soon());
     if (!said) co_return said;
     backend::ServerAddress address = context_.options.address_of(shard_.primary_node());
     address.options += " -c synchronous_commit=remote_apply";
