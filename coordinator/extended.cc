@@ -147,7 +147,7 @@ Task<> Session::replan(PreparedStatement& statement) {
     statement.description.reset();
 }
 
-Task<> Session::on_bind(std::string_view body) {
+Portal Session::read_portal(std::string_view body) const {
     Portal portal;
     portal.bind_body.assign(body.begin(), body.end());
     wire::read_bind({portal.bind_body.data(), portal.bind_body.size()}, portal.bind);
@@ -156,6 +156,75 @@ Task<> Session::on_bind(std::string_view body) {
     if (!name.empty() && portals_.contains(name)) {
         throw PgError(Error{.code = sqlstate::kDuplicateCursor, .message = "cursor \"" + name + "\" already exists"});
     }
+    return portal;
+}
+
+/// The messages that bind a portal on the server session which it will live on.
+void Session::bind_on(Participant& participant, const std::string& name, const Portal& portal) {
+    const planner::Statement& statement = portal.statement->planned.text->statements.front();
+    if (statement.runs_user_code) participant.connection().dirty = true;
+    relay_.error_context = shard_context(statement, *portal.shard);
+    put_parse(participant, *portal.statement);
+    put_bind(participant, name, portal);
+    note_bind(statement, name);
+}
+
+/// The hot path of a pipeline: a Bind, Describe or Execute that needs nothing but to be put before one server session.
+/// False: nothing has happened, and handle() is to be awaited. Errors: throws what handle() would.
+bool Session::handle_now(const wire::Frame& frame) {
+    const bool hot = frame.type == 'B' || ((frame.type == 'E' || frame.type == 'D') && pipeline_ != nullptr);
+    if (!hot || skip_until_sync_ || !try_enter_gate(*this)) return false;
+    if (pipeline_ == nullptr) forget_last_message();
+    if (frame.type == 'B') return bind_now(frame.body);
+    if (frame.type == 'E') return execute_now(frame.body);
+    return frame.body.starts_with('P') && describe_now(frame.body);
+}
+
+bool Session::bind_now(std::string_view body) {
+    Portal portal = read_portal(body);
+    const PreparedStatement& prepared = *portal.statement;
+    if (!ready_to_bind(prepared)) return false;
+    portal.shard = shard_of_bind(portal);
+    if (!portal.shard) return false;
+    const planner::Statement& statement = prepared.planned.text->statements.front();
+    const Using use(*this, use_of(statement));
+    Participant* participant = try_pipeline_to(*portal.shard, statement.writes);
+    if (participant == nullptr) return false;
+    const std::string name(portal.bind.portal);
+    bind_on(*participant, name, portal);
+    portals_[name] = std::move(portal);
+    return true;
+}
+
+bool Session::describe_now(std::string_view body) {
+    wire::Reader reader(body);
+    reader.byte();
+    const std::string name(reader.cstring());
+    return reader.empty() && portals_.contains(name) && describe_on_server(name);
+}
+
+bool Session::execute_now(std::string_view body) {
+    wire::Reader reader(body);
+    const std::string name(reader.cstring());
+    const std::int32_t rows_max = reader.int32();
+    const auto found = portals_.find(name);
+    if (!reader.empty() || found == portals_.end() || found->second.shard != pipeline_shard_) return false;
+    const planner::Statement& statement = found->second.statement->planned.text->statements.front();
+    if (statement.changes_catalog || pipeline_->connection().out().size() > kPipelineBytesMax) return false;
+    execute_on(*pipeline_, name, rows_max);
+    return true;
+}
+
+void Session::execute_on(Participant& participant, const std::string& name, std::int32_t rows_max) {
+    wire::write_execute(participant.connection().out(), name, rows_max);
+    relay_.expect({.kind = Expect::Kind::kExecute});
+    pipeline_executed_ = true;
+    if (pipeline_replayable_) pipeline_steps_.push_back({PipelineStep::Kind::kExecute, name, rows_max});
+}
+
+Task<> Session::on_bind(std::string_view body) {
+    Portal portal = read_portal(body);
+    const std::string name(portal.bind.portal);
     PreparedStatement& prepared = *portal.statement;
     if (!ready_to_bind(prepared)) co_await prepare_to_bind(prepared);
     portal.shard = shard_of_bind(portal);
@@ -164,11 +233,7 @@ Task<> Session::on_bind(std::string_view body) {
         const Using use(*this, use_of(statement));
         Participant* participant = try_pipeline_to(*portal.shard, statement.writes);
         if (participant == nullptr) participant = co_await pipeline_to(*portal.shard, statement.writes);
-        if (statement.runs_user_code) participant->connection().dirty = true;
-        relay_.error_context = shard_context(statement, *portal.shard);
-        put_parse(*participant, prepared);
-        put_bind(*participant, name, portal);
-        note_bind(statement, name);
+        bind_on(*participant, name, portal);
     } else {
         // A key that could not be read here may be one that PostgreSQL cannot read: it says so at Bind.
         const auto& statements = prepared.planned.text->statements;
@@ -425,10 +490,7 @@ Task<> Session::on_execute(std::string_view body) {
     if (portal.shard) {
         Participant* participant = try_pipeline_to(*portal.shard, false);
         if (participant == nullptr) participant = co_await pipeline_to(*portal.shard, false);
-        wire::write_execute(participant->connection().out(), name, rows_max);
-        relay_.expect({.kind = Expect::Kind::kExecute});
-        pipeline_executed_ = true;
-        if (pipeline_replayable_) pipeline_steps_.push_back({PipelineStep::Kind::kExecute, name, rows_max});
+        execute_on(*participant, name, rows_max);
         const auto& statement = portal.statement->planned.text->statements.front();
         if (statement.changes_catalog) {
             co_await drain();

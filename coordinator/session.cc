@@ -76,7 +76,16 @@ Task<> Session::serve() {
             consumed_ = false;
             const std::size_t bytes = frame->whole.size();
             const char type = frame->type;
-            co_await handle(*frame);
+            std::exception_ptr failure;
+            bool handled = false;
+            try {
+                handled = handle_now(*frame);
+            } catch (const PgError&) {
+                failure = std::current_exception();
+            } catch (const StatementFailed&) {
+                failure = std::current_exception();
+            }
+            if (!handled) co_await handle(*frame, failure);
             if (type == 'Q' || type == 'S') leave_gate(*this);
             if (!consumed_) input.consume(bytes);
             continue;
@@ -115,17 +124,22 @@ void Session::check_length(std::string_view header) const {
     }
 }
 
-Task<> Session::handle(const wire::Frame& frame) {
+/// A cancel request, or a deadlock, that came too late for what it was meant for.
+void Session::forget_last_message() {
+    cancelled_ = false;
+    deadlock_.reset();
+}
+
+/// `failed`: what handle_now() has thrown, which is told as if it had happened here.
+Task<> Session::handle(const wire::Frame& frame, std::exception_ptr failed) {
     // After an error in a pipeline everything up to Sync is passed over.
     if (skip_until_sync_ && frame.type != 'S' && frame.type != 'X') co_return;
     std::optional<Error> failure;
     bool told = false;  // the server's own ErrorResponse has gone to the client
     const char type = frame.type;
-    if (pipeline_ == nullptr) {
-        cancelled_ = false;
-        deadlock_.reset();
-    }
+    if (pipeline_ == nullptr) forget_last_message();
     try {
+        if (failed) std::rethrow_exception(failed);
         // What is planned or bound from here to ReadyForQuery is counted: see admin/placement_gate.h.
         const bool plans = type == 'Q' || type == 'P' || type == 'B' || type == 'E';
         if (plans && !try_enter_gate(*this)) co_await enter_gate(*this);

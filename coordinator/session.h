@@ -216,7 +216,9 @@ class Session {
 
     // session.cc
     Task<> serve();
-    Task<> handle(const wire::Frame& frame);
+    bool handle_now(const wire::Frame& frame);
+    void forget_last_message();
+    Task<> handle(const wire::Frame& frame, std::exception_ptr failed);
     void check_length(std::string_view header) const;
     Task<> on_statement_error(bool fatal);
     Task<bool> drain_quietly();
@@ -304,6 +306,12 @@ class Session {
     // extended.cc
     Task<> on_parse(std::string_view body);
     Task<> on_bind(std::string_view body);
+    Portal read_portal(std::string_view body) const;
+    bool bind_now(std::string_view body);
+    void bind_on(Participant& participant, const std::string& name, const Portal& portal);
+    bool describe_now(std::string_view body);
+    bool execute_now(std::string_view body);
+    void execute_on(Participant& participant, const std::string& name, std::int32_t rows_max);
     Task<> on_describe(std::string_view body);
     Task<> on_execute(std::string_view body);
     Task<> on_close(std::string_view body);

@@ -242,7 +242,8 @@ Task<> Session::run_route(const Request& request, ShardId shard) {
         const AfterLoss next = co_await after_loss(std::move(lost));
         if (next == AfterLoss::kDone) break;
     }
-    if (token_wanted && relay_.failed()) forget_token_statement(statement_leases_.at(shard).connection());
+    const auto leased = statement_leases_.find(shard);  // none: its server was lost
+    if (token_wanted && relay_.failed() && leased != statement_leases_.end()) forget_token_statement(leased->second.connection());
     if (relay_.prelude_failed()) {
         const Error error = relay_.error();
         for (auto& [id, participant] : statement_leases_) participant.connection().broken = true;
