@@ -26,6 +26,14 @@ TEST_F(Selects, WithQueryReadTwiceGoesToTheWorkbench) {
               PlanKind::kWorkbench);
 }
 
+// Found by fuzzql (seed 41, extended): four shards gave the rows of the reference table four times.
+TEST_F(Selects, WithQueryThatIsNotAskedDoesNotSpreadTheStatement) {
+    EXPECT_NE(plan("WITH w AS (SELECT * FROM orders) SELECT id FROM products").plan, PlanKind::kScatter);
+    EXPECT_NE(plan("WITH w AS (SELECT * FROM orders) SELECT count(*) FROM products").plan, PlanKind::kScatter);
+    EXPECT_NE(plan("WITH w AS (SELECT * FROM orders) SELECT 1").plan, PlanKind::kScatter);
+    EXPECT_EQ(plan("WITH w AS (SELECT * FROM products) SELECT orders.id FROM orders").plan, PlanKind::kScatter);
+}
+
 TEST_F(Selects, WorkbenchStatementIsTheClientsTextWithOtherNames) {
     const Statement& statement =
         plan("SELECT public.orders.id /* as it is */ FROM public . orders, products AS p WHERE total > (SELECT avg(total) FROM ONLY orders o)");
