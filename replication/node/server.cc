@@ -21,6 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto kPollInterval = 5ms;
+// Of a data directory that has just been made: 40 MB.
+constexpr auto kCopyMax = 60s;
 constexpr auto kRetryInterval = 100ms;
 constexpr std::string_view kFreshPrefix = "data.new.";
 
@@ -138,11 +140,11 @@ Result<void> Server::clone(const ServerSpec& primary, Flush flush, Deadline dead
 Result<void> Server::copy_new(const ServerSpec& primary) {
     const Result<std::string> fresh = fresh_directory();
     if (!fresh) return fresh.error();
-    std::error_code failure;
-    fs::copy(primary.data_directory(), *fresh, fs::copy_options::recursive, failure);
-    Result<void> made;
-    if (failure) made = system_error("copy to", *fresh, failure.value());
-    if (made) fs::permissions(*fresh, fs::perms::owner_all, failure);
+    // The standard library's copy calls every failure an input/output error, also a full disk.
+    const Command copy{.arguments = {"/bin/cp", "-RT", primary.data_directory(), *fresh}, .log_file = tool_log()};
+    Result<void> made = run_tool(children_, copy, Deadline::after(kCopyMax));
+    std::error_code ignored;
+    if (made) fs::permissions(*fresh, fs::perms::owner_all, ignored);
     if (made) made = become_standby_of(*fresh, primary);
     if (!made) {
         discard(*fresh).has_value();
