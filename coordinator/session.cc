@@ -60,7 +60,6 @@ Task<> Session::run() {
     relay_.clear();
     co_await rollback();
     leave_gate(*this);
-    boost::system::error_code ignored;
     client_.stream().try_write_quietly(client_.out());
     client_.stream().shutdown();
 }
@@ -274,7 +273,7 @@ std::string Session::pinned_to() const {
 
 void Session::cancel() {
     if (!busy_ || committing_) return;
-    const auto cancel_one = [this](Participant& participant) {
+    const auto cancel_one = [](Participant& participant) {
         Background::cancel_query(participant.connection());
     };
     for (auto& [shard, participant] : statement_leases_) cancel_one(participant);
