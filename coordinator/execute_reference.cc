@@ -7,30 +7,6 @@ namespace pgmosaic::coordinator {
 
 namespace {
 
-std::vector<ShardId> copies(const Session& session, Core& core) {
-    std::vector<ShardId> shards;
-    for (ShardId shard : core.map()->shard_ids()) {
-        if (shard != session.home()) shards.push_back(shard);
-    }
-    return shards;
-}
-
-/// Takes the leading `count` text columns of a row apart as a VALUES item, and leaves the rest as a DataRow body.
-std::string split_row(std::string_view body, std::size_t count, std::string& rest) {
-    wire::Reader reader(body);
-    const auto columns = static_cast<std::size_t>(reader.int16());
-    std::string item = "(";
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::int32_t length = reader.int32();
-        if (i > 0) item += ',';
-        item += length < 0 ? "NULL" : planner::quote_literal(reader.bytes(static_cast<std::size_t>(length)));
-    }
-    rest.clear();
-    wire::put_int16(rest, static_cast<std::int32_t>(columns - count));
-    rest += reader.rest();
-    return item + ")";
-}
-
 Task<std::string> insert_by_leader(Session& session, const Request& request, const planner::ReferenceWrite& plan) {
     Participant* leader = co_await session.use_shard(session.home(), true);
     const std::size_t count = plan.columns.size();
@@ -51,10 +27,10 @@ Task<std::string> insert_by_leader(Session& session, const Request& request, con
     std::string values;
     std::string rest;
     for (const std::string& row : rows) {
-        values += (values.empty() ? "" : ",") + split_row(row, count, rest);
+        values += (values.empty() ? "" : ",") + take_values(row, count, rest);
         if (request.statement.returns_rows) wire::FrameWriter(session.answer(), 'D').bytes(rest);
     }
-    if (!rows.empty()) co_await run_on_shards(session, copies(session, session.core()), plan.copy_sql + " " + values, true);
+    if (!rows.empty()) co_await run_on_shards(session, session.other_shards(), plan.copy_sql + " " + values, true);
     co_return reply.tag();
 }
 
@@ -104,7 +80,7 @@ Task<> execute_reference_write(Session& session, const Request& request) {
         if (!plan.lock_sql.empty()) {
             const std::vector<ShardId> leader(1, session.home());
             co_await run_on_shards(session, leader, plan.lock_sql, true);
-            co_await run_on_shards(session, copies(session, session.core()), plan.lock_sql, true);
+            co_await run_on_shards(session, session.other_shards(), plan.lock_sql, true);
         }
         // No conditional expression: GCC 12 awaits both of its branches.
         if (plan.rows_from_leader) tag = co_await insert_by_leader(session, request, plan);

@@ -14,8 +14,6 @@ using planner::Placement;
 namespace {
 
 constexpr Oid kTextOid = 25;
-/// First OID that is not fixed by the server's own catalog: user types have another one on each server.
-constexpr Oid kFirstUserOid = 16384;
 
 /// Types that PostgreSQL assigns a text to. A text that goes into any other type was a literal without a type of its own, which
 /// the column's type reads; every other text PostgreSQL has refused by now.
@@ -33,22 +31,6 @@ std::uint16_t read_bucket(const std::string& text) {
         throw PgError(Error{.code = sqlstate::kInternalError, .message = "the bucket of a key cannot be read: \"" + text + "\""});
     }
     return bucket;
-}
-
-/// Takes the leading `count` text columns of a row off as an item of VALUES, and leaves the rest as a DataRow body.
-std::string cut_stored(std::string_view body, std::size_t count, std::string& rest) {
-    wire::Reader reader(body);
-    const auto columns = static_cast<std::size_t>(reader.int16());
-    std::string item = "(";
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::int32_t length = reader.int32();
-        if (i > 0) item += ',';
-        item += length < 0 ? "NULL" : planner::quote_literal(reader.bytes(static_cast<std::size_t>(length)));
-    }
-    rest.clear();
-    wire::put_int16(rest, static_cast<std::int32_t>(columns - count));
-    rest += reader.rest();
-    return item + ")";
 }
 
 }  // namespace
@@ -229,7 +211,7 @@ Task<> RowWriter::copy_to_others(const Part& part) {
     if (part.returned.empty()) co_return;
     std::string sql = plan_.copy_head + " VALUES ";
     std::string rest;
-    for (std::size_t i = 0; i < part.returned.size(); ++i) sql += (i == 0 ? "" : ",") + cut_stored(part.returned[i], plan_.copied.size(), rest);
+    for (std::size_t i = 0; i < part.returned.size(); ++i) sql += (i == 0 ? "" : ",") + take_values(part.returned[i], plan_.copied.size(), rest);
     std::vector<ShardId> others;
     for (ShardId shard : session_.core().map()->shard_ids()) {
         if (shard != session_.home()) others.push_back(shard);
@@ -254,7 +236,7 @@ void RowWriter::take_returned(std::map<ShardId, Part>& parts) {
         for (std::size_t i = 0; i < part.returned.size(); ++i) {
             std::string body = std::move(part.returned[i]);
             if (!plan_.copied.empty()) {
-                cut_stored(body, plan_.copied.size(), rest);
+                take_values(body, plan_.copied.size(), rest);
                 body = rest;
             }
             if (complete) ordered[part.numbers[i]] = std::move(body);

@@ -162,4 +162,19 @@ Task<> run_on_shards(Session& session, const std::vector<ShardId>& shards, std::
     if (failure) throw_shard_error(session, failure->first, failure->second);
 }
 
+std::string take_values(std::string_view body, std::size_t count, std::string& rest) {
+    wire::Reader reader(body);
+    const auto columns = static_cast<std::size_t>(reader.int16());
+    std::string item = "(";
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::int32_t length = reader.int32();
+        if (i > 0) item += ',';
+        item += length < 0 ? "NULL" : planner::quote_literal(reader.bytes(static_cast<std::size_t>(length)));
+    }
+    rest.clear();
+    wire::put_int16(rest, static_cast<std::int32_t>(columns - count));
+    rest += reader.rest();
+    return item + ")";
+}
+
 }  // namespace pgmosaic::coordinator

@@ -107,4 +107,8 @@ bool ShardReply::take(Row&& row, More&& more) {
 /// Runs one statement on several shards side by side and waits for all; rows are dropped. Errors: the first shard's that failed.
 Task<> run_on_shards(Session& session, const std::vector<ShardId>& shards, std::string sql, bool writes);
 
+/// Takes the leading `count` text columns of a row off as an item of VALUES, and leaves the rest as a DataRow body.
+/// Errors: 08P01.
+std::string take_values(std::string_view body, std::size_t count, std::string& rest);
+
 }  // namespace pgmosaic::coordinator
