@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cli/config.h"
 #include "cli/endpoint.h"
+#include "cli/full_disk.h"
 #include "cli/ports.h"
 #include "cli/provision.h"
 #include "cli/signals.h"
@@ -326,6 +327,8 @@ ExitCode run_daemon(const UpOptions& options, const Layout& layout, const Accoun
         reporter.ready();
         daemon.serve();
     }
+    // Asked before the servers stop and give room back.
+    if (!running) running = explain_full_disk(running.error(), free_bytes(layout.root));
     const Result<void> stopped = daemon.shut_down();
     if (running) running = stopped;
     if (!running) {
