@@ -9,6 +9,7 @@
 #include "base/settings.h"
 #include "cli/client.h"
 #include "cli/internal/suggest.h"
+#include "cli/route.h"
 #include "cli/serve.h"
 #include "cli/status.h"
 #include "cli/up.h"
@@ -56,6 +57,7 @@ class CommandLine {
     std::string file_;
     UpOptions up_;
     StatusOptions status_;
+    RouteOptions route_;
     Format format_ = Format::kTable;
     bool destroy_ = false;
     bool dry_run_ = false;
@@ -171,6 +173,13 @@ void CommandLine::add_reading() {
         if (status_.watch_seconds < 0.1) throw CLI::ValidationError("--watch", "a number of seconds, 0.1 or more");
     }, "Again every SEC seconds (default: 2)")->type_name("SEC")->expected(0, 1);
 
+    CLI::App* route = add("route", "Where the statements of a file would go, and why", [this] { return cli::route(route_, cluster_of(cluster_)); });
+    route->add_option("FILE", route_.file, "SQL, or a log of PostgreSQL; - is standard input")->required();
+    route->add_option("--key", route_.keys, "As if the table were sharded by the column (more than once)")->type_name("TABLE=COLUMN");
+    route->add_option("--reference", route_.references, "As if it were a reference table (more than once)")->type_name("TABLE");
+    route->footer("Example: pgmosaic route queries.sql --key orders=customer_id --reference products");
+    add_format(route, route_.format);
+
     CLI::App* version = add("version", "The version of this program", [this] {
         node::SqlRows rows{.columns = {"version", "postgresql"}, .types = {25, 23}, .rows = {{PGM_VERSION, "15"}}};
         std::cout << (format_ == Format::kTable ? "pgmosaic " PGM_VERSION " for PostgreSQL 15\n" : format_rows(rows, format_));
@@ -251,7 +260,7 @@ ExitCode run_command_line(int argument_count, char** arguments) {
 
 std::string completion_script(const std::string& shell) {
     std::map<std::string, std::string> inner;
-    for (const char* word : {"up", "down", "serve", "agent", "init", "check", "status", "version", "completion"}) inner[word];
+    for (const char* word : {"up", "down", "serve", "agent", "init", "check", "status", "route", "version", "completion"}) inner[word];
     for (const Verb& verb : verbs()) {
         const std::vector<std::string> words = split_words(verb.words);
         std::string& list = inner[words[0]];

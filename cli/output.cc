@@ -7,6 +7,8 @@
 #include <boost/json.hpp>
 #include <cctype>
 
+#include "base/json_text.h"
+
 namespace pgmosaic::cli {
 
 namespace {
@@ -74,11 +76,6 @@ std::string to_csv(const node::SqlRows& rows) {
     return text;
 }
 
-/// 668.5, where Boost writes 6.685E2.
-std::string scalar_text(const json::value& value) {
-    return value.is_double() ? fmt::format("{}", value.get_double()) : json::serialize(value);
-}
-
 std::size_t width_of(const std::string& text) {
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
         return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
@@ -107,42 +104,7 @@ void emit(YAML::Emitter& out, const json::value& value) {
     } else if (value.is_null()) {
         out << YAML::Null;
     } else {
-        out << scalar_text(value);
-    }
-}
-
-void indent_json(const json::value& value, const std::string& indent, std::string& out) {
-    const std::string inner = indent + "  ";
-    const auto list = [&](char open, char close, std::size_t size, const auto& items) {
-        out += open;
-        if (size > 0) {
-            items();
-            out += '\n' + indent;
-        }
-        out += close;
-    };
-    bool first = true;
-    const auto next = [&] {
-        out += (first ? "\n" : ",\n") + inner;
-        first = false;
-    };
-    if (const auto* object = value.if_object()) {
-        list('{', '}', object->size(), [&] {
-            for (const auto& member : *object) {
-                next();
-                out += json::serialize(json::string(member.key())) + ": ";
-                indent_json(member.value(), inner, out);
-            }
-        });
-    } else if (const auto* array = value.if_array()) {
-        list('[', ']', array->size(), [&] {
-            for (const json::value& item : *array) {
-                next();
-                indent_json(item, inner, out);
-            }
-        });
-    } else {
-        out += scalar_text(value);
+        out << json_scalar(value);
     }
 }
 
@@ -202,11 +164,7 @@ std::string format_yaml(const json::value& value) {
     return std::string(out.c_str()) + "\n";
 }
 
-std::string format_json(const json::value& value) {
-    std::string out;
-    indent_json(value, "", out);
-    return out + "\n";
-}
+std::string format_json(const json::value& value) { return json_indented(value) + "\n"; }
 
 std::string human_bytes(double bytes) {
     const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};

@@ -73,8 +73,7 @@ constexpr std::array kVerbs{
     Verb{.words = "job cancel", .arguments = "JOB", .help = "Ends a job"},
     Verb{.words = "explain", .arguments = "SQL", .kind = VerbKind::kReads, .help = "Where a statement would go, and why",
          .example = "pgmosaic explain 'SELECT count(*) FROM orders'",
-         .sql = [](const VerbInput& in) { return "EXPLAIN " + in.arguments[0]; }},
-    Verb{.words = "route", .arguments = "FILE", .help = "Where the statements of a file would go"},
+         .sql = [](const VerbInput& in) { return (in.format == Format::kJson ? "EXPLAIN (FORMAT JSON) " : "EXPLAIN ") + in.arguments[0]; }},
     Verb{.words = "verify", .arguments = "[TABLE]", .help = "Primary against standby, rows against owners"},
     Verb{.words = "backup", .help = "A backup of all shards at one moment"},
     Verb{.words = "restore", .help = "Brings back a backup"},
@@ -90,7 +89,8 @@ Error not_yet(std::string_view words) {
 
 /// Data to standard output; a change that returned one void or empty value has only its word.
 void print_rows(const Verb& verb, const VerbInput& input, const node::SqlRows& rows) {
-    if (verb.words == "explain" && (input.format == Format::kTable || input.format == Format::kWide)) {
+    const bool as_it_is = input.format == Format::kTable || input.format == Format::kWide || input.format == Format::kJson;
+    if (verb.words == "explain" && as_it_is) {
         for (const auto& row : rows.rows) std::cout << row[0].value_or("") << '\n';
     } else if (verb.kind == VerbKind::kReads) {
         std::cout << format_rows(rows, input.format);

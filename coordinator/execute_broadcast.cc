@@ -103,6 +103,10 @@ Task<> execute_broadcast(Session& session, const Request& request) {
         co_await run_drop_database(session, request);
         co_return;
     }
+    if (statement.tag == "ALTER DATABASE" && !statement.name.empty()) {
+        co_await run_rename_database(session, request);
+        co_return;
+    }
     const std::string sql(statement.rewritten.empty() ? request.sql : std::string_view(statement.rewritten));
     const planner::PlanDetails& details = planner::details_of(statement);
     std::string tag;

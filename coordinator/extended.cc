@@ -4,6 +4,7 @@
 #include "coordinator/internal/check_bind.h"
 #include "coordinator/internal/syntax_error.h"
 #include "coordinator/session.h"
+#include "planner/plan_details.h"
 
 /// The extended query protocol. Messages whose target is one shard are put into that server session's output as they come and
 /// are sent together at Flush or Sync; everything else first lets those finish ("drain").
@@ -265,7 +266,7 @@ std::optional<ShardId> Session::shard_of_bind(const Portal& portal) {
     check_parameter_count(prepared, portal.bind);
     std::optional<ShardId> shard;
     const Request request{statement, prepared.sql, prepared.planned.literals, &portal.bind, &prepared};
-    if (statement.plan == PlanKind::kRoute && statement.admin_views.empty() && !statement.pins) {
+    if (statement.plan == PlanKind::kRoute && statement.admin_views.empty() && !statement.pins && !planner::explains_route(statement)) {
         effective(statement, request, shard);
     }
     return shard;
@@ -459,6 +460,14 @@ Task<std::shared_ptr<const Description>> Session::describe_any(const PreparedSta
         if (!statement.admin_views.empty()) {
             const Request request{statement, prepared.sql, prepared.planned.literals};
             co_return co_await describe(co_await admin_view_sql(*this, request), prepared.types);
+        }
+        const auto executed = prepared_.find(statement.name);
+        if (statement.command == planner::Command::kExecute && executed != prepared_.end()) {
+            const std::shared_ptr<const PreparedStatement> statement_of_sql = executed->second;
+            const auto description = co_await describe(statement_of_sql->sql, statement_of_sql->types);
+            auto rows = std::make_shared<Description>(*description);
+            rows->parameters.clear();  // the arguments stand in the text
+            co_return rows;
         }
         if (!wants_description(statement) || statement.plan == PlanKind::kLocal) co_return std::make_shared<Description>();
     } else {

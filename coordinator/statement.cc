@@ -4,6 +4,7 @@
 #include "coordinator/execute.h"
 #include "coordinator/internal/lost_errors.h"
 #include "coordinator/session.h"
+#include "planner/plan_details.h"
 #include "shardmap/hash.h"
 #include "shardmap/key_types.h"
 
@@ -39,7 +40,8 @@ Task<> Session::run_statement(const Request& request) {
         std::optional<ShardId> shard;
         const planner::Statement& statement = effective(request.statement, request, shard);
         if (shard) {
-            co_await run_route(request, *shard);
+            if (planner::explains_route(statement)) co_await execute_explain(*this, request);
+            else co_await run_route(request, *shard);
             co_return;
         }
         check_statement(statement);

@@ -244,10 +244,11 @@ struct Statement {
     std::string tag{};               ///< command tag where we make it ourselves ("CREATE TABLE")
 
     TransactionVerb verb = TransactionVerb::kNone;
-    std::string name{};              ///< savepoint, cursor, prepared statement, setting, database …
+    std::string name{};              ///< savepoint, cursor, prepared statement, setting, database …; EXPLAIN: its FORMAT
     /// Transaction modes as SQL; SET's value as SQL (empty: DEFAULT); the inner text of PREPARE, DECLARE, EXPLAIN; FETCH or MOVE.
     std::string argument{};
-    std::vector<std::string> arguments{};   ///< EXECUTE name(…): each as SQL; SELECT set_config(…) (kSet with rows): the column's name
+    /// EXECUTE name(…): each as SQL; SELECT set_config(…) (kSet with rows): the column's name; EXPLAIN: what stands before the statement.
+    std::vector<std::string> arguments{};
     std::vector<std::string> type_names{};  ///< PREPARE name(type, …): each as SQL
     std::vector<std::string> admin_views{};  ///< relations of schema `mosaic` that it reads: see replace_admin_views()
     bool local = false;              ///< SET LOCAL

@@ -15,6 +15,10 @@ void set_details(Statement& statement, PlanDetails details) {
     statement.insert->tree = std::make_shared<const PlanDetails>(std::move(details));
 }
 
+bool explains_route(const Statement& statement) {
+    return statement.command == Command::kExplain && statement.plan == PlanKind::kRoute && statement.route.where == Route::Where::kKey;
+}
+
 bool has_spread_tables(const Catalog& catalog) {
     const std::vector<Table>& tables = catalog.tables();
     return std::any_of(tables.begin(), tables.end(), [](const Table& table) { return table.placement != Placement::kLocal; });

@@ -56,6 +56,9 @@ struct PlanDetails {
 const PlanDetails& details_of(const Statement& statement);
 void set_details(Statement& statement, PlanDetails details);
 
+/// EXPLAIN of what goes to the shard of its key: our lines stand above that shard's plan.
+bool explains_route(const Statement& statement);
+
 /// True if tables lie on several shards. Where none does, the home shard is all there is.
 bool has_spread_tables(const Catalog& catalog);
 

@@ -15,6 +15,7 @@ Task<> run_admin_call(Session& session, const planner::AdminCall& call, const Re
 /// Nothing stays half made: what one shard refuses is taken back on the others.
 Task<> run_create_database(Session& session, const Request& request);
 Task<> run_drop_database(Session& session, const Request& request);
+Task<> run_rename_database(Session& session, const Request& request);
 
 /// Functions that write the registry of placements and that describe a table. Repeatable, run on every shard in every
 /// database after planner::kRegistrySchema.

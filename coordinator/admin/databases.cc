@@ -64,9 +64,8 @@ std::string template_of(const std::string& sql) {
     return name == "default" ? "template1" : name;
 }
 
-/// A copy would name the groups of the database that it was copied from, which may be dropped.
-Task<> check_template(Session& session, std::string name) {
-    if (name == "template0" || name == "template1") co_return;
+/// False also where there is no such database, or it cannot be looked into: the statement itself says so then.
+Task<bool> spreads_tables(Session& session, std::string name) {
     backend::QueryResult placed;
     try {
         placed = co_await session.query_service(
@@ -75,9 +74,16 @@ Task<> check_template(Session& session, std::string name) {
             placed = co_await session.query_service(session.home(), "SELECT EXISTS (SELECT FROM pg_mosaic.tables)", name);
         }
     } catch (const PgError&) {
-        co_return;  // there is no such database, or it cannot be looked into: CREATE DATABASE itself says so
+        co_return false;
     }
-    if (placed.scalar() == "t") {
+    co_return placed.scalar() == "t";
+}
+
+/// A copy would name the groups of the database that it was copied from, which may be dropped.
+Task<> check_template(Session& session, std::string name) {
+    if (name == "template0" || name == "template1") co_return;
+    const bool spread = co_await spreads_tables(session, name);
+    if (spread) {
         throw PgError(refusal("database \"" + name + "\" cannot be a template", "It has distributed tables.",
                               "Use template0 or template1, and restore a dump."));
     }
@@ -125,6 +131,21 @@ Error in_use(const std::string& name, const std::string& detail) {
     return Error{.code = sqlstate::kObjectInUse, .message = "database \"" + name + "\" is being accessed by other users", .detail = detail};
 }
 
+/// Clients that are just leaving are waited for. Errors: 55006
+Task<> wait_for_clients(Session& session, std::string name, bool force) {
+    int clients = co_await clients_everywhere(session, name, force);
+    const Deadline deadline = Deadline::after(kWaitForClients);
+    while (clients > 0 && !force && !deadline.passed()) {
+        asio::steady_timer timer(co_await asio::this_coro::executor, kLookAgain);
+        co_await timer.async_wait(asio::use_awaitable);
+        clients = co_await clients_everywhere(session, name, false);
+    }
+    if (clients > 0 && !force) {
+        throw PgError(in_use(name, clients == 1 ? "There is 1 other session using the database."
+                                                : "There are " + std::to_string(clients) + " other sessions using the database."));
+    }
+}
+
 /// Errors that must come before anybody is disturbed.
 Task<> check_drop(Session& session, std::string name, bool force) {
     const auto owned = co_await session.query_shard(
@@ -137,17 +158,7 @@ Task<> check_drop(Session& session, std::string name, bool force) {
     if (name == session.database()) {
         throw PgError(Error{.code = sqlstate::kObjectInUse, .message = "cannot drop the currently open database"});
     }
-    int clients = co_await clients_everywhere(session, name, force);
-    const Deadline deadline = Deadline::after(kWaitForClients);
-    while (clients > 0 && !force && !deadline.passed()) {
-        asio::steady_timer timer(co_await asio::this_coro::executor, kLookAgain);
-        co_await timer.async_wait(asio::use_awaitable);
-        clients = co_await clients_everywhere(session, name, false);
-    }
-    if (clients > 0 && !force) {
-        throw PgError(in_use(name, clients == 1 ? "There is 1 other session using the database."
-                                                : "There are " + std::to_string(clients) + " other sessions using the database."));
-    }
+    co_await wait_for_clients(session, name, force);
 }
 
 /// Prepared transactions keep a database from being dropped, and recovery ends them.
@@ -257,6 +268,28 @@ Task<> run_drop_database(Session& session, const Request& request) {
     co_await forget(session, name);
     co_await drop_on_workbench(session, name);
     session.complete(request, "DROP DATABASE");
+}
+
+/// ALTER DATABASE … RENAME. The shard map names the groups of tables by their database: one that has any keeps its name.
+Task<> run_rename_database(Session& session, const Request& request) {
+    const std::string name = request.statement.name;
+    const bool spread = co_await spreads_tables(session, name);
+    if (spread) {
+        throw PgError(refusal("database \"" + name + "\" cannot be renamed", "It has distributed tables.",
+                              "Create a database of the new name, and restore a dump."));
+    }
+    if (name != session.database()) {
+        co_await wait_for_clients(session, name, false);
+        co_await close_idle_everywhere(session, name);
+    }
+    const std::string sql(request.sql);
+    const bool own = session.ensure_transaction();
+    co_await session.query_shard(session.home(), sql, true);
+    co_await run_on_shards(session, session.other_shards(), sql, true);
+    if (own) co_await session.commit();
+    session.core().cluster().forget_database(name);
+    co_await drop_on_workbench(session, name);
+    session.complete(request, "ALTER DATABASE");
 }
 
 }  // namespace pgmosaic::coordinator

@@ -192,6 +192,14 @@ Statement create_database(Command command, const std::string& name) {
     return statement;
 }
 
+Statement rename_database(const std::string& name) {
+    Statement statement = broadcast(false);
+    statement.name = name;
+    statement.tag = "ALTER DATABASE";
+    statement.reason = "databases exist on all shards";
+    return statement;
+}
+
 // True if all of these are the home shard's: other shards have empty tables of their names at most.
 template <class Relations>
 bool all_local(const Relations& relations, const PlanContext& context) {
@@ -315,6 +323,9 @@ Statement plan_definition(const pg_query::Node& node, PlanContext& context) {
             statement.force = is_on(node.dropdb_stmt().options(), "force");
             return statement;
         }
+        case N::kRenameStmt:
+            if (node.rename_stmt().rename_type() != pg_query::OBJECT_DATABASE) break;
+            return rename_database(node.rename_stmt().subname());
         case N::kVacuumStmt: return vacuum(node.vacuum_stmt(), context);
         case N::kReindexStmt: return reindex(node.reindex_stmt(), context);
         case N::kClusterStmt: return cluster(node.cluster_stmt(), context);

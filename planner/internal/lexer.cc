@@ -201,7 +201,7 @@ bool Lexer::next(Token& token) {
     const unsigned char c = at(position_);
     if (is(c, kIdentifierStart)) return word(token);
     if (is(c, kDigit) || (c == '.' && is(at(position_ + 1), kDigit))) return number(token);
-    if (c == '\'') return string(token, position_, false, Token::Kind::kString);
+    if (c == '\'') return string(token, position_, backslash_ == Backslash::kEscape, Token::Kind::kString);
     if (c == '"') return quoted_identifier(token, position_);
     if (c == '$') return dollar(token);
     if (is(c, kOperatorChar | kSelf)) return operator_or_punctuation(token);
@@ -261,14 +261,18 @@ std::size_t nesting_bound(std::string_view sql) {
     return lexer.odd() ? std::max(deepest, std::min<std::size_t>(sql.size(), 2000)) : deepest;
 }
 
-bool has_plain_backslash(std::string_view sql) {
-    if (sql.find('\\') == std::string_view::npos) return false;
-    Lexer lexer(sql);
+std::string with_escape_strings(std::string_view sql, std::vector<std::size_t>& inserted) {
+    std::string converted;
+    std::size_t copied = 0;
+    Lexer lexer(sql, Lexer::Backslash::kEscape);
     for (Token token; lexer.next(token);) {
         const std::string_view text = token.text(sql);
-        if (token.kind == Token::Kind::kString && text[0] == '\'' && text.find('\\') != std::string_view::npos) return true;
+        if (token.kind != Token::Kind::kString || text[0] != '\'' || text.find('\\') == std::string_view::npos) continue;
+        converted.append(sql.substr(copied, token.begin - copied)).append(" E");
+        copied = token.begin;
+        inserted.push_back(token.begin);
     }
-    return lexer.odd();
+    return converted.append(sql.substr(copied));
 }
 
 }  // namespace pgmosaic::planner

@@ -36,7 +36,9 @@ struct Token {
 /// the same holds for every text without backslashes in such strings (see has_plain_backslash).
 class Lexer {
    public:
-    explicit Lexer(std::string_view sql) : sql_(sql) {}
+    /// What a backslash within '…' is: standard_conforming_strings = on, or off.
+    enum class Backslash : std::uint8_t { kCharacter, kEscape };
+    explicit Lexer(std::string_view sql, Backslash backslash = Backslash::kCharacter) : sql_(sql), backslash_(backslash) {}
     /// False at the end, and at what only the parser can judge: then odd() is true.
     bool next(Token& token);
     /// An unterminated string, junk behind a number, a string constant continued on the next line, a control character.
@@ -59,6 +61,7 @@ class Lexer {
     unsigned char at(std::size_t i) const { return i < sql_.size() ? static_cast<unsigned char>(sql_[i]) : 0; }
 
     std::string_view sql_;
+    Backslash backslash_;
     std::size_t position_ = 0;
     std::size_t word_ = 0;  ///< where the last word began, and behind it
     std::size_t word_end_ = 0;
@@ -79,7 +82,8 @@ void read_literal(std::string_view sql, const Token& token, Literal& out);
 /// An upper bound of how deep the parser's tree can get: what grows it between commas, ANDs and ORs of one pair of brackets.
 std::size_t nesting_bound(std::string_view sql);
 
-/// True if a '…' string holds a backslash: it means something else with standard_conforming_strings = off.
-bool has_plain_backslash(std::string_view sql);
+/// A text written for standard_conforming_strings = off as the parser reads it: each '…' that holds a backslash is an E'…'. `inserted`
+/// gets the places in `sql` where the two characters ` E` were put in. What cannot be cut stays as it is.
+std::string with_escape_strings(std::string_view sql, std::vector<std::size_t>& inserted);
 
 }  // namespace pgmosaic::planner

@@ -109,11 +109,6 @@ void fix_literals(const pg_query::ParseResult& tree, const PlanContext& context,
     }
 }
 
-Error backslash_refusal() {
-    return refusal("cannot read backslashes in strings with standard_conforming_strings = off",
-                   "The planner reads '…' as the SQL standard does.", "Write E'…' for strings with backslashes.");
-}
-
 void plan_statements(std::string_view sql, PlanContext& context, PlannedText& planned, PlanCache::Plan& plan) {
     ParsedTree tree;
     parse(sql, tree);
@@ -151,19 +146,53 @@ bool goes_as_written(const Statement& statement) {
     return false;
 }
 
-PlanCache::Plan plan_text(std::string_view sql, const Environment& environment, const std::vector<Token>& literals) {
+namespace {
+
+PlanCache::Plan plan_standard_text(std::string_view sql, const Environment& environment, const std::vector<Token>& literals) {
     PlanCache::Plan plan;
     PlannedText planned;
     planned.catalog_version = environment.catalog->version();
     PlanContext context{.sql = sql, .environment = environment, .catalog = *environment.catalog, .literals = literals};
     try {
-        if (!environment.standard_conforming_strings && has_plain_backslash(sql)) throw PgError(backslash_refusal());
         with_stack_for(nesting_bound(sql), [&] { plan_statements(sql, context, planned, plan); });
     } catch (const PgError& error) {
         planned.statements.clear();
         planned.syntax_error = error.error();
         plan.text = std::make_shared<const PlannedText>(std::move(planned));
     }
+    return plan;
+}
+
+/// The plan of the converted text, for the text as it was written: servers with the same setting read it as it is.
+void place_in_written_text(const std::vector<std::size_t>& inserted, PlannedText& planned) {
+    constexpr std::size_t kInsertedBytes = 2;
+    const auto written = [&](std::size_t converted) {
+        std::size_t before = 0;
+        while (before < inserted.size() && inserted[before] + (before + 1) * kInsertedBytes <= converted) ++before;
+        return converted - before * kInsertedBytes;
+    };
+    for (Statement& statement : planned.statements) {
+        if (statement.length == std::string::npos) continue;
+        const std::size_t end = written(statement.offset + statement.length);
+        statement.offset = written(statement.offset);
+        statement.length = end - statement.offset;
+    }
+}
+
+}  // namespace
+
+PlanCache::Plan plan_text(std::string_view sql, const Environment& environment, const std::vector<Token>& literals) {
+    const bool reads_otherwise = !environment.standard_conforming_strings && sql.find('\\') != std::string_view::npos;
+    if (!reads_otherwise) return plan_standard_text(sql, environment, literals);
+    std::vector<std::size_t> inserted;
+    const std::string converted = with_escape_strings(sql, inserted);
+    PlanCache::Plan plan = plan_standard_text(converted, environment, {});
+    PlannedText planned = *plan.text;
+    place_in_written_text(inserted, planned);
+    plan.text = std::make_shared<const PlannedText>(std::move(planned));
+    // `literals` were cut the standard way: all of them belong to the plan's key, so that it serves this very text only.
+    plan.fixed.clear();
+    for (std::uint32_t i = 0; i < literals.size(); ++i) plan.fixed.push_back({i, std::string(literals[i].text(sql))});
     return plan;
 }
 

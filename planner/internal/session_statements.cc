@@ -73,8 +73,8 @@ std::vector<std::string> bracket_items(std::string_view text) {
     return items;
 }
 
-// What EXPLAIN (…) or EXPLAIN ANALYZE VERBOSE is about.
-std::string explained_text(std::string_view text) {
+// Where the statement begins that EXPLAIN (…) or EXPLAIN ANALYZE VERBOSE is about.
+std::size_t explained_at(std::string_view text) {
     std::vector<Token> tokens;
     tokenize(text, tokens);
     std::size_t i = 1;
@@ -89,7 +89,43 @@ std::string explained_text(std::string_view text) {
         };
         while (i < tokens.size() && option(tokens[i].text(text))) ++i;
     }
-    return i < tokens.size() ? trimmed(text.substr(tokens[i].begin)) : std::string();
+    return i < tokens.size() ? tokens[i].begin : text.size();
+}
+
+struct ExplainOptions {
+    bool analyze = false;
+    std::string format = "text";
+};
+
+// The last of each counts, as in PostgreSQL.
+ExplainOptions read_explain_options(const pg_query::ExplainStmt& from) {
+    ExplainOptions options;
+    for (const pg_query::Node& option : from.options()) {
+        const pg_query::DefElem& each = option.def_elem();
+        const std::string& value = each.arg().string().sval();
+        if (each.defname() == "format") options.format = value;
+        if (each.defname() != "analyze") continue;
+        options.analyze = value != "off" && value != "false" && !(each.arg().has_integer() && each.arg().integer().ival() == 0);
+    }
+    return options;
+}
+
+// The plan, and the one that holds where its keys do not meet on one shard, are to be shown.
+void mark_explained(Statement& statement, std::string_view text, const ExplainOptions& options) {
+    const std::size_t at = explained_at(text);
+    statement.command = Command::kExplain;
+    statement.name = options.format;
+    statement.arguments = {std::string(text.substr(0, at))};
+    statement.argument = trimmed(text.substr(at));
+    statement.tag = "EXPLAIN";
+    statement.returns_rows = true;
+    statement.writes &= options.analyze;
+    statement.runs_user_code &= options.analyze;
+    statement.force = options.analyze;
+    if (statement.route.otherwise == nullptr) return;
+    auto otherwise = std::make_shared<Statement>(*statement.route.otherwise);
+    mark_explained(*otherwise, text, options);
+    statement.route.otherwise = std::move(otherwise);
 }
 
 }  // namespace
@@ -219,13 +255,6 @@ Statement plan_fetch(const pg_query::FetchStmt& from, StatementText) {
 }
 
 Statement plan_explain(const pg_query::ExplainStmt& from, StatementText text, PlanContext& context) {
-    bool runs = false;
-    for (const pg_query::Node& option : from.options()) {
-        const pg_query::DefElem& each = option.def_elem();
-        if (each.defname() != "analyze") continue;
-        const std::string& value = each.arg().string().sval();
-        runs = value != "off" && value != "false" && !(each.arg().has_integer() && each.arg().integer().ival() == 0);
-    }
     Statement statement;
     if (!has_spread_tables(context.catalog)) {
         statement = route_home(Command::kExplain);  // one server has all there is, prepared statements too
@@ -234,13 +263,7 @@ Statement plan_explain(const pg_query::ExplainStmt& from, StatementText text, Pl
     } else {
         statement = plan_statement(from.query(), text, context);
     }
-    statement.command = Command::kExplain;
-    statement.argument = explained_text(text.text);
-    statement.tag = "EXPLAIN";
-    statement.returns_rows = true;
-    statement.writes &= runs;
-    statement.runs_user_code &= runs;
-    statement.force = runs;
+    mark_explained(statement, text.text, read_explain_options(from));
     return statement;
 }
 

@@ -3,6 +3,8 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "base/json_text.h"
+
 namespace pgmosaic::replication {
 
 namespace {
@@ -44,11 +46,11 @@ std::string FailoverLog::finish(const shardmap::Shard& after) {
     }
     running_ = false;
     phases_.clear();
-    return boost::json::serialize(event);
+    return json_line(event);
 }
 
 std::string node_event(const shardmap::Shard& shard, const shardmap::Node& node, std::string_view detail) {
-    return boost::json::serialize(
+    return json_line(
         boost::json::object{{"shard", shard.name}, {"node", node.name}, {"detail", std::string(detail)}});
 }
 

@@ -54,6 +54,19 @@ class Databases(unittest.TestCase):
         with pair.target.raw(database="three") as connection:
             self.assertEqual(connection.value("SELECT 'a' < 'B'"), "f")
 
+    def test_rename(self):
+        self.admin.execute("CREATE DATABASE four OWNER app")
+        self.addCleanup(self.drop, "four")
+        self.addCleanup(self.drop, "five")
+        with pair.target.raw(database="four") as connection:
+            connection.execute("CREATE TABLE t (id int); INSERT INTO t VALUES (4)")
+            self.assertEqual(self.admin.query("ALTER DATABASE four RENAME TO five")[0].code, "55006")
+        self.admin.execute("ALTER DATABASE four RENAME TO five")  # whatever idle server sessions there are
+        with pair.target.raw(database="five") as connection:
+            self.assertEqual(connection.value("SELECT id FROM t"), "4")
+        self.assertEqual(self.admin.query("ALTER DATABASE four RENAME TO six")[0].code, "3D000")
+        self.assertEqual(self.admin.query("ALTER DATABASE five RENAME TO app")[0].code, "42P04")
+
     def test_errors(self):
         for endpoint in (pair.target, pair.plain):
             with endpoint.raw(user="postgres") as admin, endpoint.raw() as app:

@@ -83,12 +83,28 @@ TEST_F(PlanCaching, ForgetsTheLeastRecentlyUsed) {
     EXPECT_FALSE(planned("SELECT 1 AS b"));
 }
 
-TEST_F(PlanCaching, RefusesBackslashesThatItWouldMisread) {
+TEST_F(PlanCaching, ReadsBackslashesAsTheSessionSays) {
     environment_.standard_conforming_strings = false;
     ++environment_.fingerprint;
-    planner_.plan("SELECT 'a\\'b'", environment_, planned_);
-    EXPECT_TRUE(planned_.text->syntax_error);
-    EXPECT_EQ(plan("SELECT E'a\\'b'").plan, PlanKind::kRoute);
+    const std::string sql = "SELECT 'a\\';b'; SELECT * FROM events WHERE tenant = '\\x41'; SELECT 'c'";
+    planner_.plan(sql, environment_, planned_);
+    ASSERT_FALSE(planned_.text->syntax_error) << planned_.text->syntax_error->message;
+    const auto& statements = planned_.text->statements;
+    ASSERT_EQ(statements.size(), 3U);
+    std::vector<std::string> texts;
+    for (const Statement& each : statements) texts.push_back(sql.substr(each.offset, each.length));
+    EXPECT_THAT(texts, ::testing::ElementsAre("SELECT 'a\\';b'", " SELECT * FROM events WHERE tenant = '\\x41'", " SELECT 'c'"));
+}
+
+TEST_F(PlanCaching, KeepsTextsWithBackslashesApart) {
+    environment_.standard_conforming_strings = false;
+    ++environment_.fingerprint;
+    for (const std::string value : {"\\x41", "\\x42"}) {
+        planner_.plan("SELECT * FROM events WHERE tenant = '" + value + "'", environment_, planned_);
+        const Route& route = planned_.text->statements.at(0).route;
+        ASSERT_EQ(route.keys.size(), 1U);
+        EXPECT_EQ(route.keys[0].at(0).constant.value, value == "\\x41" ? "A" : "B");
+    }
 }
 
 }  // namespace

@@ -106,9 +106,11 @@ TEST(Lexer, MeasuresHowDeepATextMayNest) {
     EXPECT_LT(nesting_bound(either), 20U);
 }
 
-TEST(Lexer, SeesBackslashesInPlainStringsOnly) {
-    EXPECT_TRUE(has_plain_backslash("SELECT 'a\\b'"));
-    EXPECT_FALSE(has_plain_backslash("SELECT E'a\\b', $$\\$$"));
+TEST(Lexer, WritesStringsWithBackslashesAsEscapeStrings) {
+    std::vector<std::size_t> at;
+    EXPECT_EQ(with_escape_strings("SELECT 'a\\'b',E'\\n', $$\\$$, '' -- '\\\n, x'1f', 'it''s\\\\'", at),
+              "SELECT  E'a\\'b',E'\\n', $$\\$$, '' -- '\\\n, x'1f',  E'it''s\\\\'");
+    EXPECT_EQ(at, (std::vector<std::size_t>{7, 46}));
 }
 
 }  // namespace
