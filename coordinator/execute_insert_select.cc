@@ -285,18 +285,18 @@ Task<> write_rows(Session& session, const SourceRequest& source, RowWriter& writ
     co_await sink.end(redirected.room);
 }
 
+}  // namespace
+
 /// Foreign keys that point at a row would see it deleted: cascades would eat what belongs to it (PROTOCOLS 4.4).
-Task<> check_no_references(Session& session, const planner::InsertSelect& plan) {
+Task<> check_no_references(Session& session, Oid table, std::string key) {
     const auto found = co_await session.query_shard(
-        session.home(), "SELECT conrelid::pg_catalog.regclass FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = " + std::to_string(plan.table) + " LIMIT 1",
+        session.home(), "SELECT conrelid::pg_catalog.regclass FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = " + std::to_string(table) + " LIMIT 1",
         false);
     if (found.rows.empty()) co_return;
-    throw PgError(refusal("cannot change shard key \"" + plan.targets[plan.key].name + "\" of a table that foreign keys refer to",
+    throw PgError(refusal("cannot change shard key \"" + key + "\" of a table that foreign keys refer to",
                           "The row moves to another shard, and table " + found.scalar() + " would see it deleted.",
                           "Insert the row with its new key, change what refers to it, then delete the old row."));
 }
-
-}  // namespace
 
 Task<std::string> insert_rows(Session& session, const Request& request, const planner::InsertSelect& plan) {
     // PostgreSQL judges the statement as it was written: its names, its types, its rights to be there at all.
@@ -304,7 +304,7 @@ Task<std::string> insert_rows(Session& session, const Request& request, const pl
         const std::vector<Oid> types = request.prepared == nullptr ? std::vector<Oid>{} : request.prepared->types;
         co_await session.describe(request.sql, types);
     }
-    if (plan.moves) co_await check_no_references(session, plan);
+    if (plan.moves) co_await check_no_references(session, plan.table, plan.targets[plan.key].name);
     SourceRequest source(request, plan.source_sql);
     const auto description = co_await session.describe(plan.source_sql, source.types());
     if (description->fields.empty()) throw PgError(refusal("cannot insert rows without columns into a table of several shards", {}, "Use DEFAULT VALUES."));

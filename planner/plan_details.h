@@ -39,8 +39,50 @@ struct InsertSelect {
     bool moves = false;                ///< an UPDATE of the key: its source deletes the rows that come back
 };
 
-/// kInsert, kBroadcast.
+/// A table that a statement writes while its rows are on the workbench, where it is two temporary tables: `name` has the table's columns
+/// and gets the rows that the statement inserts; `rows`, which inherits from it, has those that were pulled. What says which rows they are
+/// stands in columns of `rows` that no name in the statement reaches and that `*` does not give.
+struct WrittenTable {
+    struct Column {
+        std::string name{};
+        std::string type_name{};
+        Oid type = 0;
+        bool assigned = false;     ///< by an UPDATE
+        bool may_default = false;  ///< a row may get its default
+        std::string fill{};        ///< that default, if the home shard evaluates it for each row
+    };
+    struct Identity {
+        std::string name{};
+        std::string type_name{};
+        std::string column{};  ///< kReference: the column of the key whose old value it is
+    };
+    Oid table = 0;
+    Placement placement = Placement::kLocal;
+    GroupId group{};
+    Oid key_type = 0;
+    std::int32_t key_typmod = -1;
+    int key = -1;                       ///< kSharded: index into `columns`
+    bool null_key_is_told = false;
+    bool ordinary_triggers = false;     ///< a shard's triggers may leave rows out
+    std::string qualified{};            ///< its name on the shards
+    std::string name{};
+    std::string rows{};
+    std::string definition{};
+    std::vector<Column> columns{};      ///< all that can be given a value
+    /// kReference: its key; else the shard's number, the table's OID there (a partition's) and the row's place.
+    std::vector<Identity> identity{};
+    std::string pull_sql{};             ///< on each shard, with the shard's number for the first `$shard$`; locks. Empty: only inserts
+    std::string pulled_columns{};       ///< list for COPY
+    std::vector<KeyAlternatives> prune{};
+    std::string lock_sql{};             ///< kReference: on every copy before
+    bool inserts = false, updates = false, deletes = false;
+    bool moves = false;                 ///< the shard key is assigned
+    bool main = false;                  ///< the statement itself writes it, not one of its WITH
+};
+
+/// kInsert, kBroadcast, kWorkbench.
 struct PlanDetails {
+    std::vector<WrittenTable> written{};  ///< kWorkbench: its statement changes rows of these
     bool selects = false;  ///< `rows` says whose rows go where
     InsertSelect rows{};
     /// kBroadcast: what the other shards run instead of the home shard's text; or a query that gives them their statements,

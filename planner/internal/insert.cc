@@ -4,6 +4,7 @@
 #include "planner/internal/insert_select.h"
 #include "planner/internal/insert_text.h"
 #include "planner/internal/statement.h"
+#include "planner/internal/write_workbench.h"
 
 namespace pgmosaic::planner {
 
@@ -328,7 +329,7 @@ class InsertPlanner {
 
     std::shared_ptr<const Statement> gathering_otherwise() const {
         try {
-            return std::make_shared<const Statement>(gather());
+            return std::make_shared<const Statement>(or_on_workbench(node_, analysis_, text_, context_, [this] { return gather(); }));
         } catch (const PgError& refused) {
             Statement otherwise;
             otherwise.command = Command::kInsert;

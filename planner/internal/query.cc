@@ -4,6 +4,7 @@
 #include "planner/internal/functions.h"
 #include "planner/internal/select_plan.h"
 #include "planner/internal/statement.h"
+#include "planner/internal/write_workbench.h"
 
 namespace pgmosaic::planner {
 
@@ -92,13 +93,11 @@ std::optional<SelectText> words_of_select(StatementText text) {
     return own ? std::optional(SelectText{text.text, text.offset}) : std::nullopt;
 }
 
-Statement plan_select(const pg_query::SelectStmt& select, const QueryAnalysis& analysis, StatementText text, PlanContext& context) {
+Statement plan_select(const pg_query::Node& node, const QueryAnalysis& analysis, StatementText text, PlanContext& context) {
+    const pg_query::SelectStmt& select = node.select_stmt();
     auto route = prove_route(analysis);
     const auto multi = [&] {
-        if (analysis.has_modifying_cte) {
-            refuse("cannot spread a query with data-modifying WITH over shards", "Not every table is bound to the same shard key.",
-                   "Compare the shard key of each table with one value, or use several statements.");
-        }
+        if (analysis.has_modifying_cte) return plan_workbench_write(node, analysis, text, context);
         check_spread(analysis);
         Statement planned = plan_select_multi(analysis, select, context, words_of_select(text));
         planned.command = Command::kSelect;
@@ -118,7 +117,7 @@ Statement plan_select(const pg_query::SelectStmt& select, const QueryAnalysis& a
     }
     otherwise.returns_rows = true;
     otherwise.command = Command::kSelect;
-    otherwise.writes = analysis.has_locking;
+    otherwise.writes = analysis.has_locking || analysis.has_modifying_cte;
     statement.route.otherwise = std::make_shared<const Statement>(std::move(otherwise));
     return statement;
 }
@@ -236,17 +235,16 @@ Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext
     const std::vector<std::string> admin_views = std::move(statement.admin_views);
     check_functions(*analysis, context);
     const RangeEntry* target = main_target(*analysis);
-    if (!analysis->touches_sharded) {
-        statement = without_sharded(node, *analysis, context);
-    } else if (node.has_select_stmt()) {
-        statement = plan_select(node.select_stmt(), *analysis, text, context);
-    } else if (node.has_insert_stmt()) {
-        statement = plan_insert(node, *analysis, text, context);
-    } else if (target && target->table && target->table->placement == Placement::kReference) {
-        statement = plan_reference_write(node, *analysis, context);
-    } else {
-        statement = plan_write(node, *analysis, context);
-    }
+    const auto on_shards = [&] {
+        if (!analysis->touches_sharded) return without_sharded(node, *analysis, context);
+        if (node.has_insert_stmt()) return plan_insert(node, *analysis, text, context);
+        const bool reference = target && target->table && target->table->placement == Placement::kReference;
+        return reference ? plan_reference_write(node, *analysis, context) : plan_write(node, *analysis, text, context);
+    };
+    const bool writes = !node.has_select_stmt() || analysis->has_modifying_cte;
+    if (node.has_select_stmt() && analysis->touches_sharded) statement = plan_select(node, *analysis, text, context);
+    else if (writes) statement = or_on_workbench(node, *analysis, text, context, on_shards);
+    else statement = on_shards();
     statement.command = command_of(node);
     statement.admin_views = admin_views;
     const auto* returning = returning_of(node);

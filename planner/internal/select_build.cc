@@ -135,20 +135,26 @@ void forget_spelling(google::protobuf::Message& root) {
     });
 }
 
-std::string spelling_free(pg_query::SelectStmt select) {
-    forget_spelling(select);
-    return select.SerializeAsString();
+std::string spelling_free(pg_query::Node statement) {
+    forget_spelling(statement);
+    return statement.SerializeAsString();
 }
 
 }  // namespace
 
 std::string write_select(pg_query::SelectStmt select) {
-    call_by_name(select);
-    std::string text = deparse(select);
+    Node statement;
+    *statement.mutable_select_stmt() = std::move(select);
+    return write_statement(std::move(statement));
+}
+
+std::string write_statement(Node statement) {
+    call_by_name(statement);
+    std::string text = deparse(statement);
     ParsedTree again;
     parse(text, again);
-    const bool faithful = again.result && again.result->stmts_size() == 1 && again.result->stmts(0).stmt().has_select_stmt() &&
-                          spelling_free(again.result->stmts(0).stmt().select_stmt()) == spelling_free(std::move(select));
+    const bool faithful = again.result && again.result->stmts_size() == 1 &&
+                          spelling_free(again.result->stmts(0).stmt()) == spelling_free(std::move(statement));
     if (faithful) return text;
     throw PgError(refusal("this statement cannot be rewritten for several shards", "Written anew, it would be: " + text,
                           "Write its expressions in another way, or bind every sharded table to one value of its shard key."));

@@ -36,6 +36,8 @@ bool is_plain(const pg_query::SelectStmt& select);
 /// writer changes the meaning: it drops parentheses in rare places.
 std::string write_select(pg_query::SelectStmt select);
 std::string write_expression(const pg_query::Node& expression);
+/// The same for a statement of any kind.
+std::string write_statement(pg_query::Node statement);
 
 /// Walks a tree and its copy in step, parents first; where `visit` returns false it goes no deeper, so that the copy may be
 /// changed there.

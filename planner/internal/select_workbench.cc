@@ -89,10 +89,16 @@ void WorkbenchPlanner::collect_entries() {
         if (entry.table->has_row_security && analysis_.levels[static_cast<std::size_t>(entry.level)].from_view) {
             cannot_finish("a view over table \"" + entry.table->name + "\" cannot be read here, because the table has row security");
         }
+        const Node* write = analysis_.levels[static_cast<std::size_t>(entry.level)].write;
+        if (entry.target && write->has_insert_stmt()) {
+            into_.emplace(entry.table, "into_" + std::to_string(into_.size() + 1));
+            continue;
+        }
         PulledTable& table = tables_[{entry.table, entry.range_var->inh()}];
         if (table.name.empty()) table.name = "pull_" + std::to_string(tables_.size());
         ++table.occurrences;
         table.entry = &entry;
+        table.target |= entry.target;
         // A column alias list counts columns from the first one.
         table.all_columns |= entry.range_var->alias().colnames_size() > 0;
     }
@@ -147,7 +153,8 @@ void WorkbenchPlanner::collect_target_stars() {
 void WorkbenchPlanner::need_columns_of(const std::string& alias) {
     for (const RangeEntry& entry : analysis_.entries) {
         if (entry.kind != RangeEntry::Kind::kTable || (!alias.empty() && entry.alias != alias)) continue;
-        tables_[{entry.table, entry.range_var->inh()}].all_columns = true;
+        const auto found = tables_.find({entry.table, entry.range_var->inh()});
+        if (found != tables_.end()) found->second.all_columns = true;
     }
 }
 
@@ -160,9 +167,16 @@ bool WorkbenchPlanner::visit(const Message& original, Message& copy) {
         relation(node->range_var(), *as<Node>(copy));
         return false;
     }
+    if (const auto* target = as<pg_query::RangeVar>(original)) {
+        target_relation(*target, *as<pg_query::RangeVar>(copy));
+        return false;
+    }
     if (const auto* reference = as<pg_query::ColumnRef>(original)) {
         column(*reference, *as<pg_query::ColumnRef>(copy));
         return false;
+    }
+    if (as<pg_query::IntoClause>(original)) {
+        throw PgError(refusal("SELECT INTO over several shards is not supported", {}, "Use CREATE TABLE and INSERT INTO ... SELECT."));
     }
     check_node(original, context_);
     if (const auto* call = as<pg_query::FuncCall>(original)) {
@@ -172,8 +186,6 @@ bool WorkbenchPlanner::visit(const Message& original, Message& copy) {
         if (join->is_natural()) need_columns_of({});
     } else if (as<pg_query::RangeTableSample>(original)) {
         cannot_finish("TABLESAMPLE is not supported here");
-    } else if (as<pg_query::IntoClause>(original)) {
-        throw PgError(refusal("SELECT INTO over several shards is not supported", {}, "Use CREATE TABLE and INSERT INTO ... SELECT."));
     }
     return true;
 }
@@ -264,11 +276,14 @@ std::string WorkbenchPlanner::definition(const Source& source, const PulledTable
         text += quote_identifier(column.name) + " " + column.type_name;
         if (!column.collation_name.empty()) text += " COLLATE " + column.collation_name;
     }
-    if (!table.primary_key) return text;
-    text += ", PRIMARY KEY (";
-    for (int index : source.first->unique_keys.front()) {
+    return table.primary_key ? text + key_definition(*source.first) : text;
+}
+
+std::string WorkbenchPlanner::key_definition(const Table& table) {
+    std::string text = ", PRIMARY KEY (";
+    for (int index : table.unique_keys.front()) {
         if (text.back() != '(') text += ", ";
-        text += quote_identifier(source.first->columns[static_cast<std::size_t>(index)].name);
+        text += quote_identifier(table.columns[static_cast<std::size_t>(index)].name);
     }
     return text + ")";
 }
@@ -284,6 +299,7 @@ bool WorkbenchPlanner::may_push(const Conjunct& conjunct, const RangeEntry& entr
             immutable &= traits_of(*call, context_.catalog, context_.environment.search_path).volatility == 'i';
         }
         immutable &= !as<pg_query::SQLValueFunction>(message);
+        immutable &= !parameters_stay_ || !as<pg_query::ParamRef>(message);
         return immutable;
     });
     return immutable;

@@ -11,6 +11,7 @@
 #include "planner/internal/select_plan.h"
 #include "planner/internal/text_edits.h"
 #include "planner/plan.h"
+#include "planner/plan_details.h"
 
 namespace pgmosaic::planner {
 
@@ -24,6 +25,8 @@ class WorkbenchPlanner {
    public:
     WorkbenchPlanner(const QueryAnalysis& analysis, PlanContext& context);
     Workbench plan(const pg_query::SelectStmt& select, std::optional<SelectText> text);
+    /// The same for a statement that writes, itself or in WITH: its tables are pulled with what says which rows they are. (write_workbench.cc)
+    Workbench plan_write(const pg_query::Node& statement, std::optional<SelectText> text, std::vector<WrittenTable>& written);
 
    private:
     using Message = google::protobuf::Message;
@@ -35,6 +38,7 @@ class WorkbenchPlanner {
         int occurrences = 0;
         const RangeEntry* entry = nullptr;  ///< the only one, if it occurs once
         bool primary_key = false;           ///< GROUP BY relies on it
+        bool target = false;
     };
 
     void collect_entries();
@@ -48,17 +52,31 @@ class WorkbenchPlanner {
     void allow_whole_rows(const pg_query::FuncCall& call);
     Pull pull(const Source& source, const PulledTable& table);
     std::vector<int> column_list(const Source& source, const PulledTable& table) const;
+    static std::string key_definition(const Table& table);
     std::string definition(const Source& source, const PulledTable& table, const std::vector<int>& columns) const;
     std::string filters(const PulledTable& table) const;
+
+    // write_workbench.cc
+    void target_relation(const pg_query::RangeVar& original, pg_query::RangeVar& copy);
+    void need_parts_of_columns();
+    WrittenTable describe_table(const Table& table) const;
+    WrittenTable written_table(const Source& source, const PulledTable& table);
+    WrittenTable inserted_table(const Table& table, const std::string& name);
+    void read_actions(const Level& level, const Table& table, WrittenTable& written) const;
+    void read_identity(const Table& table, WrittenTable& written) const;
+    void read_pull(const Source& source, const PulledTable& table, WrittenTable& written) const;
+    std::string full_definition(const Table& table, bool primary_key) const;
     bool may_push(const Conjunct& conjunct, const RangeEntry& entry, int index) const;
 
     const QueryAnalysis& analysis_;
     PlanContext& context_;
     std::map<const pg_query::RangeVar*, const RangeEntry*> by_range_var_;
     std::map<Source, PulledTable> tables_;
+    std::map<const Table*, std::string> into_;  ///< targets of INSERT: what is inserted is apart from what is read
     std::set<std::string> column_names_;                     ///< last parts of all column references
     std::set<const pg_query::ColumnRef*> target_stars_;      ///< counted with their query level
     std::set<const pg_query::ColumnRef*> whole_rows_allowed_;
+    bool parameters_stay_ = false;  ///< what is pulled with other tables by one snapshot takes no parameters
     TextEdits* edits_ = nullptr;  ///< of the text that is being rewritten: the statement's or a view's; null if it has none
 };
 

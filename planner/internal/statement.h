@@ -54,7 +54,7 @@ std::optional<Statement> plan_set_config(const pg_query::SelectStmt& select);
 Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext& context);
 Statement plan_insert(const pg_query::Node& node, const QueryAnalysis& analysis, StatementText text, PlanContext& context);
 /// UPDATE, DELETE or MERGE of a sharded table.
-Statement plan_write(const pg_query::Node& node, const QueryAnalysis& analysis, PlanContext& context);
+Statement plan_write(const pg_query::Node& node, const QueryAnalysis& analysis, StatementText text, PlanContext& context);
 Statement plan_reference_write(const pg_query::Node& node, const QueryAnalysis& analysis, PlanContext& context);
 /// The keys that bind every sharded table (but `except`) to one value each; nullopt if one is not bound, or the groups differ.
 std::optional<Route> prove_route(const QueryAnalysis& analysis, int except = -1);

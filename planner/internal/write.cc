@@ -2,6 +2,7 @@
 
 #include "planner/internal/move_rows.h"
 #include "planner/internal/statement.h"
+#include "planner/internal/write_workbench.h"
 
 namespace pgmosaic::planner {
 
@@ -110,12 +111,16 @@ void check_merge_inserts(const pg_query::MergeStmt& merge, const Table& table, c
            "Add a condition on the shard key, join on it, or read the other table first.");
 }
 
+// No row of another shard, and nothing that all shards would do again, is needed for the rows of one.
+bool each_shard_reads_its_own(const QueryAnalysis& analysis, int target) {
+    return !analysis.has_modifying_cte && !analysis.touches_local && !analysis.touches_unknown && analysis.tied_to(target);
+}
+
 Statement spread_write(const pg_query::Node& node, const QueryAnalysis& analysis, int target) {
     const Table& table = *analysis.entries[static_cast<std::size_t>(target)].table;
     const char* what = node.has_update_stmt() ? "update" : node.has_delete_stmt() ? "delete from" : "merge into";
     check_spread(analysis);
-    const bool local = analysis.touches_local || analysis.touches_unknown;
-    if (node.has_merge_stmt() || analysis.has_modifying_cte || local || !analysis.tied_to(target)) refuse_spread_write(what, table);
+    if (node.has_merge_stmt() || !each_shard_reads_its_own(analysis, target)) refuse_spread_write(what, table);
     Statement statement;
     statement.plan = PlanKind::kScatter;
     statement.reason = "no condition on shard key " + quoted(table.columns[static_cast<std::size_t>(table.key)].name);
@@ -132,7 +137,7 @@ Statement spread_write(const pg_query::Node& node, const QueryAnalysis& analysis
 
 }  // namespace
 
-Statement plan_write(const pg_query::Node& node, const QueryAnalysis& analysis, PlanContext& context) {
+Statement plan_write(const pg_query::Node& node, const QueryAnalysis& analysis, StatementText text, PlanContext& context) {
     const int target = target_entry(analysis);
     const Table* table = target < 0 ? nullptr : analysis.entries[static_cast<std::size_t>(target)].table;
     const auto route = prove_route(analysis);
@@ -146,14 +151,17 @@ Statement plan_write(const pg_query::Node& node, const QueryAnalysis& analysis, 
         refuse("cannot use WHERE CURRENT OF on a sharded table", "The cursor's row may lie on another shard.",
                "Use the row's primary key.");
     }
-    const auto multi = [&]() -> Statement {
-        if (sharded) return spread_write(node, analysis, target);
-        refuse_spread_write("write", *analysis.entries[static_cast<std::size_t>(analysis.sharded()[0])].table);
+    const auto multi = [&] {
+        return or_on_workbench(node, analysis, text, context, [&]() -> Statement {
+            if (sharded) return spread_write(node, analysis, target);
+            refuse_spread_write("write", *analysis.entries[static_cast<std::size_t>(analysis.sharded()[0])].table);
+        });
     };
     if (table && table->kind == 'v') check_view_assignments(node, analysis, target);
     try {
         if (sharded) check_key_assignments(node, *table, analysis.key_values(target), context);
     } catch (const MovesRows&) {
+        if (!route && !each_shard_reads_its_own(analysis, target)) return plan_workbench_write(node, analysis, text, context);
         return plan_row_move(node.update_stmt(), analysis, *table, context);
     }
     if (sharded && node.has_merge_stmt()) check_merge_inserts(node.merge_stmt(), *table, analysis, target);

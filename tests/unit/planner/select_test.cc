@@ -1,4 +1,5 @@
 #include "planner/internal/text_edits.h"
+#include "planner/plan_details.h"
 #include "tests/unit/planner/fixture.h"
 
 namespace pgmosaic::planner {
@@ -49,11 +50,13 @@ TEST_F(Selects, WordsAroundASelectAreNotItsOwn) {
     EXPECT_EQ(statement.workbench->final_sql.substr(0, 6), "SELECT");
 }
 
-TEST_F(Selects, DataModifyingWithNeverGoesToTheWorkbench) {
+TEST_F(Selects, DataModifyingWithIsDoneOnTheShards) {
     const Statement& statement = plan("WITH m AS (UPDATE orders SET note = 'x' WHERE customer_id IN (1, 2, 3) RETURNING *) SELECT count(*) FROM m");
     ASSERT_EQ(statement.plan, PlanKind::kRoute);
     ASSERT_NE(statement.route.otherwise, nullptr);
-    EXPECT_EQ(statement.route.otherwise->plan, PlanKind::kRefuse);
+    EXPECT_EQ(statement.route.otherwise->plan, PlanKind::kWorkbench);
+    EXPECT_TRUE(statement.route.otherwise->writes);
+    EXPECT_EQ(details_of(*statement.route.otherwise).written.size(), 1U);
 }
 
 TEST_F(Selects, RowsOfSeveralShardsAreLockedWhereTheyComeAsTheyAre) {

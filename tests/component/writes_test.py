@@ -1,0 +1,138 @@
+"""Writes that no shard can do for itself do what they do on one PostgreSQL, or nothing on any shard."""
+import threading
+import unittest
+
+import cluster
+import compare
+
+
+def setUpModule():
+    global pair
+    pair = cluster.started(cluster.Pair(shards=3))
+    pair.both("CREATE TABLE t (id int PRIMARY KEY, grp int, v varchar(12), n numeric(8,2) DEFAULT 7, twice int GENERATED ALWAYS AS (grp * 2) STORED, list int[])")
+    pair.both("CREATE TYPE mood AS ENUM ('low', 'high'); CREATE TABLE s (id bigint PRIMARY KEY, ref int, note text, m mood)")
+    pair.both("CREATE TABLE made (tenant int, id serial, note text, PRIMARY KEY (tenant, id))")
+    pair.both("CREATE TABLE old (id int, at text, v text, PRIMARY KEY (at, id))")
+    pair.both("CREATE TABLE r (code int PRIMARY KEY, label text, m mood)")
+    pair.both("CREATE TABLE own (a int PRIMARY KEY, b text)")
+    pair.both("CREATE TABLE seen (k int PRIMARY KEY, v text, changes int DEFAULT 0)")
+    for table, key in (("t", "id"), ("s", "id"), ("made", "tenant"), ("old", "at"), ("seen", "k")):
+        pair.distribute(table, key)
+    pair.reference("r")
+    pair.both("CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+              "IF NEW.v = 'stay' THEN RETURN NULL; END IF; NEW.changes := NEW.changes + 1; RETURN NEW; END $$")
+    pair.both("CREATE TRIGGER changes BEFORE UPDATE OR INSERT ON seen FOR EACH ROW EXECUTE FUNCTION note_change()")
+
+
+class Writes(unittest.TestCase):
+    def setUp(self):
+        self.session = compare.Comparison(pair)
+        self.addCleanup(self.session.close)
+        pair.both("TRUNCATE t, s, made, old, seen; TRUNCATE r; TRUNCATE own; ALTER SEQUENCE made_id_seq RESTART")
+        pair.fill("t (id, grp, v, list)", "SELECT g, g % 7, 'v' || g, ARRAY[g, g % 3] FROM generate_series(1, 40) g")
+        pair.fill("s (id, ref, note, m)", "SELECT g, g % 9, 'n' || g, CASE WHEN g % 2 = 0 THEN 'low'::mood ELSE 'high' END FROM generate_series(1, 30) g")
+        pair.fill("seen (k, v)", "SELECT g, 'first' FROM generate_series(1, 20) g")
+        pair.both("INSERT INTO r SELECT g, 'l' || g, 'low' FROM generate_series(1, 12) g; INSERT INTO own SELECT g, 'b' || g FROM generate_series(1, 12) g")
+
+    def same(self, *statements, **options):
+        found = [line for sql in statements for line in self.session.simple(sql, **options)]
+        self.assertEqual(found, [], "\n" + "\n".join(found))
+
+    def same_tables(self, *tables):
+        for table in tables or ("t", "s", "made", "old", "r", "own", "seen"):
+            self.same(f"SELECT * FROM {table} ORDER BY 1, 2")
+
+    def copies_agree(self):
+        found = self.session.target.query("SELECT DISTINCT md5(string_agg(r::text, ',' ORDER BY code)) FROM r")
+        self.assertEqual(len(found[0].rows), 1)
+
+    def test_update_from_and_delete_using(self):
+        self.same("UPDATE t SET v = s.note FROM s WHERE s.id = t.id * 2 RETURNING t.id, t.twice, s.note", "UPDATE t x SET grp = s.id, n = s.id / 3.0 FROM s WHERE s.id = x.id + 1 RETURNING x.*",
+                  "DELETE FROM t USING s WHERE s.id = t.grp AND s.ref > 4 RETURNING *, s.note", "DELETE FROM t USING own WHERE a = t.id AND b = 'b3'",
+                  "UPDATE t SET v = r.label FROM r JOIN s ON s.ref = r.code WHERE s.id = t.id AND t.id < 20", "UPDATE t SET n = DEFAULT, v = NULL FROM s WHERE s.id = t.id AND t.id > 25",
+                  "UPDATE t SET list[2] = s.ref FROM s WHERE s.id = t.id AND t.id % 4 = 1", "UPDATE t SET (grp, v) = (SELECT count(*), max(note) FROM s WHERE s.ref = t.grp)",
+                  "UPDATE s SET m = 'high', note = o.b FROM own o WHERE o.a = s.ref AND s.m = 'low' RETURNING s.id, s.m", "DELETE FROM t USING s WHERE false")
+        self.same_tables()
+
+    def test_sub_queries(self):
+        self.same("UPDATE t SET v = (SELECT max(note) FROM s) WHERE id IN (SELECT ref FROM s)", "DELETE FROM t WHERE NOT EXISTS (SELECT FROM s WHERE s.id = t.grp)",
+                  "UPDATE t SET n = (SELECT count(*) FROM t o WHERE o.grp = t.grp) RETURNING id, n, (SELECT count(*) FROM s)",
+                  "UPDATE own SET b = (SELECT max(v) FROM t) WHERE a < 4 RETURNING *",
+                  "DELETE FROM own WHERE a IN (SELECT grp FROM t)")
+        self.same("DELETE FROM t WHERE id IN (SELECT id FROM t ORDER BY n DESC, id LIMIT 5) RETURNING id", ordered=False)
+        self.same_tables()
+
+    def test_of_reference_tables(self):
+        self.same("UPDATE r SET label = (SELECT max(note) FROM s WHERE s.ref = r.code) WHERE code > 3 RETURNING code, label, m", "DELETE FROM r USING s WHERE s.id = r.code AND s.id > 10",
+                  "UPDATE r SET code = code + 100, m = 'high' FROM own WHERE a = code AND a < 3", "WITH u AS (UPDATE r SET label = 'u' WHERE code < 5 RETURNING *) SELECT count(*), max(code) FROM u",
+                  "MERGE INTO r USING s ON r.code = s.id WHEN MATCHED THEN UPDATE SET label = note WHEN NOT MATCHED AND s.id < 20 THEN INSERT VALUES (s.id, note, s.m)")
+        self.same_tables("r")
+        self.copies_agree()
+
+    def test_keys_that_change(self):
+        self.same("UPDATE t SET id = t.id + 100 FROM s WHERE s.id = t.grp AND t.grp = 3 RETURNING t.id, s.note", "UPDATE t SET id = -id, v = s.note FROM s WHERE s.id = t.id",
+                  "UPDATE t SET (id, v) = (SELECT 1000 + t.id, 'x') WHERE id < -20", "UPDATE t SET id = NULL FROM s WHERE s.id = -t.id")
+        self.same_tables("t")
+
+    def test_rows_of_with_go_on(self):
+        self.same("WITH gone AS (DELETE FROM t WHERE grp = 2 RETURNING *) INSERT INTO old SELECT id, 'a' || id, v FROM gone",
+                  "WITH gone AS (DELETE FROM t WHERE grp = 1 RETURNING id, v), i AS (INSERT INTO old SELECT id, 'b', v FROM gone RETURNING *) SELECT count(*), min(v) FROM i",
+                  "WITH u AS (UPDATE t SET v = 'new' WHERE grp = 3 RETURNING id) SELECT u.id, t.v FROM u JOIN t USING (id) ORDER BY 1",
+                  "WITH a AS (UPDATE t SET v = 'a' WHERE id < 9 RETURNING *), b AS (DELETE FROM s WHERE id IN (SELECT id FROM a) RETURNING note) UPDATE own SET b = 'seen' FROM b WHERE b.note = 'n' || a",
+                  "WITH i AS (INSERT INTO made (tenant, note) SELECT a, b FROM own WHERE a < 4 ORDER BY a RETURNING *) SELECT tenant, id, note FROM i ORDER BY id",
+                  "WITH i AS (INSERT INTO made (tenant, note) VALUES (70, 'x'), (71, 'y') RETURNING id, tenant) INSERT INTO own SELECT id * 100, 'of ' || tenant FROM i RETURNING *",
+                  "WITH i AS (INSERT INTO made (tenant) SELECT 5 WHERE false RETURNING id) SELECT count(*) FROM i")
+        self.same_tables()
+
+    def test_merge(self):
+        self.same("MERGE INTO t USING s ON t.id = s.id WHEN MATCHED AND t.id % 3 = 0 THEN DELETE WHEN MATCHED AND t.id % 3 = 1 THEN DO NOTHING WHEN MATCHED THEN UPDATE SET v = s.note, grp = t.grp + 1",
+                  "MERGE INTO t USING (SELECT id + 30 AS id, note FROM s) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = s.note WHEN NOT MATCHED AND s.id < 55 THEN INSERT (id, v) VALUES (s.id, s.note) WHEN NOT MATCHED THEN DO NOTHING",
+                  "MERGE INTO made USING own ON tenant = a WHEN NOT MATCHED AND a < 4 THEN INSERT (tenant, note) VALUES (a, b)", "SELECT tenant, note FROM made ORDER BY 1",
+                  "MERGE INTO t USING s ON t.grp = s.ref WHEN MATCHED THEN UPDATE SET v = s.note", "MERGE INTO own USING t ON a = t.id WHEN MATCHED THEN UPDATE SET b = t.v WHEN NOT MATCHED THEN INSERT VALUES (t.id, t.v)")
+        self.same_tables("t", "own")
+
+    def test_triggers_have_the_last_word(self):
+        self.same("UPDATE seen SET v = s.note FROM s WHERE s.id = k AND k < 8", "UPDATE seen SET v = CASE WHEN s.id % 2 = 0 THEN 'stay' ELSE 'go' END FROM s WHERE s.id = k AND k > 10",
+                  "MERGE INTO seen USING (SELECT id + 15 AS id FROM s WHERE id < 10) s ON k = s.id WHEN MATCHED THEN UPDATE SET v = 'merged' WHEN NOT MATCHED THEN INSERT (k, v) VALUES (s.id, 'fresh')")
+        self.same("UPDATE seen SET v = 'r' FROM s WHERE s.id = k RETURNING *", refusals_allowed=True)
+        self.same_tables("seen")
+
+    def test_parameters(self):
+        for sql, values in (("UPDATE t SET v = s.note || $1 FROM s WHERE s.id = t.id AND t.grp < $2 RETURNING t.id", ["p", "4"]),
+                            ("WITH d AS (DELETE FROM t WHERE grp = $1 RETURNING *) SELECT count(*), sum(id) + $2 FROM d", ["5", "1"]),
+                            ("DELETE FROM t USING s, own WHERE s.id = t.id AND own.a = s.ref AND s.id < $1 AND own.a > $2 RETURNING t.id", ["20", "2"]),
+                            ("MERGE INTO t USING s ON t.id = s.id AND s.id < $1 WHEN MATCHED THEN UPDATE SET v = $2", ["5", "m"])):
+            found = self.session.extended(sql, values) + self.session.extended(sql, values, binary=True)
+            self.assertEqual(found, [], "\n" + "\n".join(found))
+        self.same_tables("t")
+
+    def test_an_error_leaves_nothing(self):
+        self.same("UPDATE t SET v = repeat('x', s.ref * 2) FROM s WHERE s.id = t.id", "UPDATE t SET n = 1 / (s.id - 5) FROM s WHERE s.id = t.id",
+                  "WITH d AS (DELETE FROM t RETURNING *) INSERT INTO own SELECT 1, v FROM d WHERE id = 3", "WITH d AS (DELETE FROM t RETURNING *) SELECT nothing FROM d",
+                  "UPDATE t SET missing = 1 FROM s", "DELETE FROM missing USING s", "WITH i AS (INSERT INTO made (tenant, id) SELECT 1, 1 FROM s WHERE id < 3 RETURNING *) SELECT * FROM i")
+        self.same_tables()
+
+    def test_own_transactions(self):
+        self.same("BEGIN", "INSERT INTO s VALUES (1000, 1, 'mine', NULL)", "UPDATE t SET v = s.note FROM s WHERE s.id = t.id + 999", "SELECT v FROM t WHERE id = 1", "SAVEPOINT a",
+                  "DELETE FROM t USING s WHERE s.ref = t.id", "SELECT count(*) FROM t", "ROLLBACK TO a", "SELECT count(*) FROM t", "COMMIT")
+        self.same("BEGIN ISOLATION LEVEL REPEATABLE READ", "UPDATE t SET v = 'rr' FROM s, own WHERE s.id = t.id AND a = s.ref", "ROLLBACK")
+        self.same_tables("t", "s")
+
+    def test_what_others_do_meanwhile_is_waited_for(self):
+        # Each of them adds one to every row, from another table: no addition may be lost.
+        def add():
+            with pair.target.raw() as connection:
+                for _ in range(5):
+                    connection.execute("UPDATE t SET grp = t.grp + o.a FROM own o WHERE o.a = 1 AND t.id < 15")
+        pair.target.psql("UPDATE t SET grp = 0")
+        threads = [threading.Thread(target=add) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with pair.target.raw() as connection:
+            self.assertEqual(connection.value("SELECT string_agg(DISTINCT grp::text, ',') FROM t WHERE id < 15"), "20")
+
+
+if __name__ == "__main__":
+    unittest.main()
