@@ -20,10 +20,8 @@ namespace {
 namespace json = boost::json;
 using planner::PlanKind;
 
-// pg_type.dat
-constexpr unsigned kText = 25;
-constexpr unsigned kInt8 = 20;
-constexpr unsigned kFloat8 = 701;
+// Text, bigint and double precision in pg_type.dat.
+const std::vector<unsigned> kRouteTypes{25, 20, 701, 25, 25};
 
 constexpr auto kCatalogTimeout = 60s;
 // Positions within an element of "columns", see planner/catalog_sql.cc.
@@ -179,7 +177,7 @@ node::SqlRows routes_of(const std::vector<std::string>& statements, std::shared_
     }
     std::vector<std::pair<Verdict, Group>> sorted(groups.begin(), groups.end());
     std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second.statements > b.second.statements; });
-    node::SqlRows rows{.columns = {"plan", "statements", "percent", "reason", "example"}, .types = {kText, kInt8, kFloat8, kText, kText}};
+    node::SqlRows rows{.columns = {"plan", "statements", "percent", "reason", "example"}, .types = kRouteTypes};
     for (auto& [verdict, group] : sorted) {
         const double percent = 100.0 * static_cast<double>(group.statements) / static_cast<double>(statements.size());
         std::replace(group.example.begin(), group.example.end(), '\n', ' ');
