@@ -24,7 +24,7 @@ bool is_lost(const FailoverView& view) {
         view.policy.detect + (standby.health == Health::kUnknown ? view.policy.first_look : Clock::duration{});
     if (standby.health == Health::kSilent && standby.unanswered >= patience) return true;
     if (standby.streaming) return false;
-    return standby.health == Health::kRefusing || standby.not_streaming >= patience;
+    return standby.health == Health::kRefusing || standby.health == Health::kStopping || standby.not_streaming >= patience;
 }
 
 /// Commits may be made to wait for it.
@@ -139,7 +139,8 @@ Action settle(const FailoverView& view) {
 
 bool is_dead(const PrimaryView& primary, const StandbyView& standby, const FailoverPolicy& policy) {
     if (serves_writes(primary)) return false;
-    if (primary.health == Health::kGone) return true;
+    // One that shuts down comes back as something else, if at all. Should it still commit, its standby has left it.
+    if (primary.health == Health::kGone || primary.health == Health::kStopping) return true;
     const Clock::duration patience = primary.seen ? Clock::duration{} : policy.first_look;
     if (primary.health == Health::kStarting) return primary.unanswered >= policy.starting_max + patience;
     // Nobody listens, and the standby has lost it, too: two independent witnesses.
@@ -195,6 +196,7 @@ std::string_view to_string(Health health) {
         case Health::kUnknown: return "unknown";
         case Health::kAnswering: return "answering";
         case Health::kStarting: return "starting";
+        case Health::kStopping: return "stopping";
         case Health::kRefusing: return "refusing";
         case Health::kSilent: return "silent";
         case Health::kGone: return "gone";

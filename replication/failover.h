@@ -12,7 +12,8 @@ namespace pgmosaic::replication {
 enum class Health : std::uint8_t {
     kUnknown,    ///< not looked at yet
     kAnswering,
-    kStarting,   ///< 57P03: starting up, recovering after a crash, shutting down
+    kStarting,   ///< 57P03: starting up, recovering after a crash
+    kStopping,   ///< 57P03: shutting down
     kRefusing,   ///< nobody listens
     kSilent,     ///< no answer within the probe's time
     kGone,       ///< its process is gone: seen on its own machine

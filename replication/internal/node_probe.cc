@@ -19,7 +19,7 @@ bool is_our_own(const Error& error) {
 }
 
 Health health_of(const Error& error, bool timed_out) {
-    if (error.code == sqlstate::kCannotConnectNow) return Health::kStarting;
+    if (error.code == sqlstate::kCannotConnectNow) return mentions(error, "shutting down") ? Health::kStopping : Health::kStarting;
     if (timed_out) return Health::kSilent;
     // libpq's words for ECONNREFUSED on TCP, and for a Unix socket that is not there.
     if (mentions(error, "refused") || mentions(error, "No such file")) return Health::kRefusing;

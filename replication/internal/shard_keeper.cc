@@ -192,7 +192,8 @@ void ShardKeeper::set_pace(Action action) {
 /// A silent primary may answer again; one that restarts, or is gone, may not be given statements before it is verified.
 void ShardKeeper::tell_availability() {
     const PrimaryView primary = view_primary();
-    const bool away = primary.health == Health::kStarting || primary.health == Health::kRefusing || primary.health == Health::kGone;
+    const bool away = primary.health == Health::kStarting || primary.health == Health::kStopping || primary.health == Health::kRefusing ||
+                      primary.health == Health::kGone;
     const bool available = shard_.serves() && primary.verified && !away && !primary.in_recovery && !primary.newer_epoch_seen;
     if (available_ == available) return;
     available_ = available;

@@ -89,6 +89,18 @@ TEST(Failover, IsNotStartedByALoneBackendCrashThatRecoversInTime) {
     EXPECT_EQ(next(view), Action::kFence);
 }
 
+TEST(Failover, DoesNotWaitForAServerThatShutsDown) {
+    FailoverView view = healthy();
+    view.primary.health = Health::kStopping;
+    EXPECT_EQ(next(view), Action::kFence);
+    view.shard.standing = Standing::kAlone;
+    EXPECT_EQ(next(view), Action::kDown);  // nor restart it before it has gone
+    view = healthy();
+    view.standby.health = Health::kStopping;
+    view.standby.streaming = false;
+    EXPECT_EQ(next(view), Action::kRecordAlone);
+}
+
 TEST(Failover, NeverPromotesStandbyBehindAcknowledgedCommit) {
     for (Standing standing : {Standing::kAlone, Standing::kNamed}) {
         FailoverView view = primary_killed();

@@ -127,10 +127,10 @@ TEST(FailoverLog, TellsThePhases) {
     log.begin(two_nodes(), "primary gone", Clock::now() - 40ms);
     log.mark("fence");
     const std::string event = log.finish(fenced(two_nodes()));
-    EXPECT_THAT(event, HasSubstr(R"("from":"s1a")"));
-    EXPECT_THAT(event, HasSubstr(R"("to":"s1b")"));
-    EXPECT_THAT(event, HasSubstr(R"("detect":4)"));
-    EXPECT_THAT(event, HasSubstr(R"("fence":)"));
+    EXPECT_THAT(event, HasSubstr(R"("from": "s1a")"));
+    EXPECT_THAT(event, HasSubstr(R"("to": "s1b")"));
+    EXPECT_THAT(event, HasSubstr(R"("detect": 4)"));
+    EXPECT_THAT(event, HasSubstr(R"("fence": )"));
     EXPECT_THAT(log.finish(two_nodes()), HasSubstr("continued"));
 }
 

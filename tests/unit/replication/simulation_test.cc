@@ -43,6 +43,7 @@ struct Late {
 struct Pretended {
     bool up = true;
     bool hung = false;
+    bool stopping = false;       ///< takes no new sessions; those that are there may go on for a while
     bool recovery = false;
     bool sourceless = false;
     bool names = false;          ///< names the other one, as SHOW says
@@ -91,7 +92,10 @@ class World {
 
     void heal() {
         cut_ = false;
-        for (Pretended& server : servers_) server.hung = false;
+        for (Pretended& server : servers_) {
+            server.hung = false;
+            if (server.stopping) crash(server);
+        }
     }
     bool safe() const { return record_.serves() && record_.standing == Standing::kPromotable; }
     std::size_t acknowledged() const { return acknowledgements_; }
@@ -103,14 +107,18 @@ class World {
     Pretended& server(NodeId id) { return servers_[id.value]; }
     static NodeId other(NodeId id) { return NodeId{1 - id.value}; }
 
+    static void crash(Pretended& server) {
+        server.up = server.hung = server.stopping = false;
+        server.waiting.clear();
+        server.late.clear();
+    }
+
     void faults() {
         if (chance(2)) cut_ = !cut_;
         for (Pretended& server : servers_) {
-            if (chance(2) && server.up) {
-                server.up = server.hung = false;
-                server.waiting.clear();
-                server.late.clear();
-            }
+            if (chance(2) && server.up) crash(server);
+            if (server.stopping && chance(20)) crash(server);
+            if (chance(1) && server.up) server.stopping = true;
             if (server.up && chance(server.hung ? 10 : 2)) server.hung = !server.hung;
         }
         // The decider is killed: its successor knows the record and nothing else.
@@ -204,6 +212,10 @@ class World {
                 seen.health = Health::kGone;
                 continue;
             }
+            if (now.stopping && !now.hung && chance(70)) {
+                seen.health = Health::kStopping;
+                continue;
+            }
             if (now.hung || chance(40)) {
                 if (now.hung) seen.health = Health::kSilent;
                 continue;
@@ -273,7 +285,7 @@ class World {
     /// True if it was obeyed at once.
     bool order(NodeId id, Order what) {
         Pretended& target = server(id);
-        if (!target.up) return false;
+        if (!target.up || (target.stopping && chance(50))) return false;
         const bool lingers = target.hung || chance(5);
         if (canary_ != Canary::kObeysLateOrders && target.answers()) target.late.clear();
         if (!lingers) {
