@@ -1,5 +1,6 @@
 #include "coordinator/execute.h"
 #include "coordinator/session.h"
+#include "planner/plan_details.h"
 
 /// Cursors of SQL: one over a single shard's rows lives on that shard; one over merged rows is kept here, forward only.
 namespace pgmosaic::coordinator {
@@ -21,6 +22,9 @@ Task<> Session::declare_cursor(const Request& request) {
     planner::Planned planned;
     core_.planner(database_name_).plan(sql, environment_, planned);
     if (planned.text->syntax_error) throw PgError(*planned.text->syntax_error);
+    if (!planner::details_of(planned.text->statements.front()).written.empty()) {
+        throw PgError(Error{.code = sqlstate::kFeatureNotSupported, .message = "DECLARE CURSOR must not contain data-modifying statements in WITH"});
+    }
     std::string rows;
     answer_ = &rows;
     answer_kept_ = true;

@@ -118,6 +118,14 @@ class ExplainRun {
     }
 
     Task<> explain_pulls() {
+        for (const planner::WrittenTable& table : planner::details_of(statement_).written) {
+            if (table.pull_sql.empty()) continue;
+            std::vector<Asked> asked;
+            asked.push_back({session_.home(), table.pull_on(session_.home())});
+            co_await ask(std::move(asked));
+            explanation_.plans.back().pull = table.rows;
+            explanation_.plans.back().statement = table.pull_sql;
+        }
         for (const Pull& pull : statement_.workbench->pulls) {
             std::vector<Asked> asked;
             asked.push_back({session_.home(), pull.shard_sql});

@@ -2,7 +2,9 @@
 
 #include "coordinator/execute.h"
 #include "coordinator/execute_insert_select.h"
+#include "coordinator/internal/fixed_time.h"
 #include "coordinator/internal/shard_statement.h"
+#include "planner/fixed_time.h"
 #include "shardmap/hash.h"
 
 namespace pgmosaic::coordinator {
@@ -127,9 +129,13 @@ Task<std::uint64_t> insert_parts(Session& session, const Request& request, const
     const PreparedStatement once = unnamed_copy(request.prepared);
     const Request own{request.statement, request.sql, request.literals, request.bind,
                       request.prepared == nullptr ? nullptr : &once};
+    std::vector<std::string> texts;
+    for (const auto& [shard, rows] : parts) texts.push_back(planner::render_insert(insert, rows, fills.values, {nulls.get(), fills.nulls.size()}));
+    if (planner::has_time_places(texts.front())) co_await put_times(session, texts);
+    auto text = texts.begin();
     for (const auto& [shard, rows] : parts) {
         Participant* participant = co_await session.use_shard(shard, true);
-        const std::string sql = planner::render_insert(insert, rows, fills.values, {nulls.get(), fills.nulls.size()});
+        const std::string sql = std::move(*text++);
         put_statement(*participant, session.core(), own, sql, {});
         co_await participant->connection().write();
         replies.emplace_back(*participant);

@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "coordinator/execute.h"
+#include "coordinator/internal/fixed_time.h"
 #include "coordinator/internal/lost_errors.h"
 #include "coordinator/session.h"
 #include "planner/plan_details.h"
@@ -71,6 +72,13 @@ Task<> Session::run_plan(const Request& request) {
     }
     if (request.statement.command == Command::kDeclare && request.statement.plan != PlanKind::kRoute) {
         co_await declare_cursor(request);
+        co_return;
+    }
+    if (FixedTime::is_wanted(*this, request)) {
+        FixedTime fixed(*this, request);
+        co_await fixed.read();
+        const Request at_that_time = fixed.request();
+        co_await run_statement(at_that_time);
         co_return;
     }
     switch (request.statement.plan) {

@@ -4,6 +4,14 @@
 
 namespace pgmosaic::planner {
 
+std::string WrittenTable::pull_on(ShardId shard) const {
+    std::string sql = pull_sql;
+    const std::string_view number = "$shard$";
+    const std::size_t at = sql.find(number);
+    if (at != std::string::npos) sql.replace(at, number.size(), std::to_string(shard.value));
+    return sql;
+}
+
 const PlanDetails& details_of(const Statement& statement) {
     static const PlanDetails none;
     if (!statement.insert || statement.insert->rows > 0 || !statement.insert->tree) return none;

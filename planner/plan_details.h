@@ -77,7 +77,13 @@ struct WrittenTable {
     std::string lock_sql{};             ///< kReference: on every copy before
     bool inserts = false, updates = false, deletes = false;
     bool moves = false;                 ///< the shard key is assigned
+    /// INSERT … ON CONFLICT: all rows are in `name` with the table's unique keys, and stand in `rows`, which does not inherit then, as
+    /// they were. `key_names` tell which is which: no assignment reaches them.
+    bool conflicts = false;
+    std::vector<std::string> key_names{};
     bool main = false;                  ///< the statement itself writes it, not one of its WITH
+
+    std::string pull_on(ShardId shard) const;
 };
 
 /// kInsert, kBroadcast, kWorkbench.

@@ -22,6 +22,9 @@ std::string temporary(const std::string& name) { return "pg_temp." + quote_ident
 
 std::string kept_name(const WrittenTable& plan) { return plan.rows + "_kept"; }
 
+/// New versions of rows were made by the subtransaction of the statement, the old ones by the transaction around it.
+constexpr std::string_view kIsNew = "t.xmin <> pg_catalog.pg_current_xact_id()::pg_catalog.xid";
+
 std::string array_column(std::size_t i) { return "c" + std::to_string(i + 1); }
 
 }  // namespace
@@ -43,11 +46,17 @@ std::string RowChanges::create_sql() const {
     for (const WrittenTable::Identity& part : plan_.identity) {
         identity += (identity.empty() ? "" : ", ") + quote_identifier(part.name) + " " + part.type_name;
     }
+    if (plan_.conflicts) {
+        return sql + "CREATE TEMPORARY TABLE " + temporary(plan_.rows) + " (" + identity + ", LIKE " + temporary(plan_.name) + ") ON COMMIT DROP;";
+    }
     return sql + "CREATE TEMPORARY TABLE " + temporary(plan_.rows) + " (" + identity + ") INHERITS (" + temporary(plan_.name) + ") ON COMMIT DROP;";
 }
 
-/// Which rows there were: what is missing afterwards was deleted.
+/// Which rows there were: what is missing afterwards was deleted; what is not among them was inserted beside them.
 std::string RowChanges::keep_sql() const {
+    if (plan_.conflicts) {
+        return "INSERT INTO " + temporary(plan_.name) + " (" + column_list() + ") SELECT " + column_list() + " FROM " + temporary(plan_.rows) + ";";
+    }
     if (!plan_.deletes) return {};
     return "CREATE TEMPORARY TABLE " + temporary(kept_name(plan_)) + " ON COMMIT DROP AS SELECT " + identity_list("r") + " FROM ONLY " +
            temporary(plan_.rows) + " AS r;";
@@ -57,6 +66,21 @@ std::string RowChanges::identity_list(const std::string& alias) const {
     std::string list;
     for (const WrittenTable::Identity& part : plan_.identity) list += (list.empty() ? "" : ", ") + alias + "." + quote_identifier(part.name);
     return list;
+}
+
+std::string RowChanges::column_list() const {
+    std::string list;
+    for (const WrittenTable::Column& column : plan_.columns) list += (list.empty() ? "" : ", ") + quote_identifier(column.name);
+    return list;
+}
+
+/// Of a row as it is (t) and as it was (r).
+std::string RowChanges::same_key() const {
+    std::string same;
+    for (const std::string& name : plan_.key_names) {
+        same += (same.empty() ? "r." : " AND r.") + quote_identifier(name) + " = t." + quote_identifier(name);
+    }
+    return same;
 }
 
 std::vector<ShardId> RowChanges::pull_shards() const {
@@ -77,9 +101,7 @@ Task<> RowChanges::pull() {
 }
 
 Task<> RowChanges::pull_from(Participant& participant) {
-    std::string sql = plan_.pull_sql;
-    const std::size_t number = sql.find("$shard$");
-    if (number != std::string::npos) sql.replace(number, 7, std::to_string(participant.shard().value));
+    const std::string sql = plan_.pull_on(participant.shard());
     const ShardFormats formats{.visible = 0, .hidden = 1};
     put_statement(participant, session_.core(), request_, sql, formats);
     co_await participant.connection().write();
@@ -132,13 +154,14 @@ Task<> RowChanges::read_deleted() {
     }
 }
 
-/// New versions of rows were made by the subtransaction of the statement, the old ones by the transaction around it.
 Task<> RowChanges::read_updated() {
     std::string values;
-    for (const std::size_t column : values_) values += ", r." + quote_identifier(plan_.columns[column].name);
-    bench_.put_query("SELECT " + identity_list("r") + values + " FROM ONLY " + temporary(plan_.rows) +
-                         " AS r WHERE r.xmin <> pg_catalog.pg_current_xact_id()::pg_catalog.xid",
-                     formats(true));
+    for (const std::size_t column : values_) values += ", t." + quote_identifier(plan_.columns[column].name);
+    std::string sql = "SELECT " + identity_list("t") + values + " FROM ONLY " + temporary(plan_.rows) + " AS t WHERE ";
+    if (plan_.conflicts) {
+        sql = "SELECT " + identity_list("r") + values + " FROM " + temporary(plan_.name) + " AS t JOIN " + temporary(plan_.rows) + " AS r ON " + same_key() + " WHERE ";
+    }
+    bench_.put_query(sql + std::string(kIsNew), formats(true));
     std::string body;
     for (bool more = co_await bench_.next_row(body); more; more = co_await bench_.next_row(body)) take_updated(body);
 }
@@ -358,13 +381,13 @@ std::vector<SourceColumn> RowChanges::source_columns() const {
 
 Task<> RowChanges::insert() {
     if (!plan_.inserts) co_return;
-    std::string values;
     std::vector<bool> binary;
-    for (const WrittenTable::Column& column : plan_.columns) {
-        values += (values.empty() ? "" : ", ") + quote_identifier(column.name);
-        binary.push_back(is_binary(column));
+    for (const WrittenTable::Column& column : plan_.columns) binary.push_back(is_binary(column));
+    std::string sql = "SELECT " + column_list() + " FROM ONLY " + temporary(plan_.name) + " AS t";
+    if (plan_.conflicts) {
+        sql += " WHERE " + std::string(kIsNew) + " AND NOT EXISTS (SELECT FROM " + temporary(plan_.rows) + " AS r WHERE " + same_key() + ")";
     }
-    bench_.put_query("SELECT " + values + " FROM ONLY " + temporary(plan_.name), binary);
+    bench_.put_query(sql, binary);
     const planner::Statement none;
     const planner::InsertSelect plan = insert_plan();
     const Request own{none, request_.sql, request_.literals};

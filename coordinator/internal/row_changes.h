@@ -48,6 +48,8 @@ class RowChanges {
     std::vector<ShardId> pull_shards() const;
     Task<> pull_from(Participant& participant);
     bool is_binary(const planner::WrittenTable::Column& column) const;
+    std::string column_list() const;
+    std::string same_key() const;
     std::string identity_list(const std::string& alias) const;
     std::vector<bool> formats(bool with_values) const;
     Task<> read_deleted();

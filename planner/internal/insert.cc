@@ -4,6 +4,7 @@
 #include "planner/internal/insert_select.h"
 #include "planner/internal/insert_text.h"
 #include "planner/internal/statement.h"
+#include "planner/internal/time_places.h"
 #include "planner/internal/write_workbench.h"
 
 namespace pgmosaic::planner {
@@ -68,8 +69,10 @@ class InsertPlanner {
     // Rows that another write gives back.
     Statement from_write() {
         const auto changed = read_from_write(insert_);
-        if (!changed) refuse_modifying_with();
+        if (!changed && !insert_.has_on_conflict_clause()) refuse_modifying_with();
         read_columns();
+        // Conflicts are met where the rows go: what WITH does is done first, and its rows come as a query's.
+        if (!changed) return gather();
         return gather_insert(*changed, table_, columns_, context_);
     }
 
@@ -187,6 +190,13 @@ class InsertPlanner {
     // A column that the row leaves to its default, which only the home shard can give.
     bool needs_fill(const Column& column) const { return column.default_needs_home && !column.generated; }
 
+    // Rows on several shards whose default is the time: it is one for all of them.
+    std::string shared_moment(const Column& column) const {
+        const bool several = insert_.select_stmt().select_stmt().values_lists_size() > 1;
+        const bool tells_time = several && column.default_is_volatile && !column.default_needs_home && !column.generated;
+        return tells_time ? default_with_places(column.default_expr) : std::string();
+    }
+
     void check_identity(std::size_t index, const pg_query::Node& value, const InsertText& text) {
         const Column& column = table_.columns[index];
         if (column.identity != 'a' || value.has_set_to_default() || !text.overriding.empty()) return;
@@ -259,6 +269,8 @@ class InsertPlanner {
                 has_key = true;
             } else if (defaulted && needs_fill(column)) {
                 parts[i].fill = add_fill(column.default_expr, column);
+            } else if (defaulted && !shared_moment(column).empty()) {
+                parts[i].text = shared_moment(column);
             } else if (analysis_.has_sequence_function && calls_sequence(value)) {
                 check_key_expression(value);
                 parts[i].fill = add_fill(parts[i].text, column);
@@ -270,8 +282,10 @@ class InsertPlanner {
             if (static_cast<int>(index) == table_.key) {
                 key = default_key(item);
                 has_key = true;
-            } else {
+            } else if (needs_fill(column)) {
                 item.fill = add_fill(column.default_expr, column);
+            } else {
+                item.text = shared_moment(column);
             }
             parts.push_back(std::move(item));
         }
@@ -282,7 +296,8 @@ class InsertPlanner {
     Statement finish(InsertText text, const pg_query::SelectStmt* source) {
         for (std::size_t i = 0; i < table_.columns.size(); ++i) {
             if (std::find(columns_.begin(), columns_.end(), i) != columns_.end()) continue;
-            if (static_cast<int>(i) == table_.key || needs_fill(table_.columns[i])) omitted_.push_back(i);
+            const Column& column = table_.columns[i];
+            if (static_cast<int>(i) == table_.key || needs_fill(column) || !shared_moment(column).empty()) omitted_.push_back(i);
         }
         check_functions();
         try {

@@ -4,6 +4,7 @@
 #include "planner/internal/functions.h"
 #include "planner/internal/select_plan.h"
 #include "planner/internal/statement.h"
+#include "planner/internal/time_places.h"
 #include "planner/internal/write_workbench.h"
 
 namespace pgmosaic::planner {
@@ -252,6 +253,7 @@ Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext
     statement.writes = !node.has_select_stmt() || analysis->has_volatile || analysis->has_locking || analysis->has_modifying_cte;
     statement.runs_user_code |= analysis->has_user_function || analysis->has_session_function || written_triggers(*analysis);
     statement.pins |= analysis->touches_temporary || analysis->has_session_lock;
+    place_times(node, *analysis, text, statement);
     return statement;
 }
 

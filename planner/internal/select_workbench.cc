@@ -91,9 +91,11 @@ void WorkbenchPlanner::collect_entries() {
         }
         const Node* write = analysis_.levels[static_cast<std::size_t>(entry.level)].write;
         if (entry.target && write->has_insert_stmt()) {
-            into_.emplace(entry.table, "into_" + std::to_string(into_.size() + 1));
+            const bool first = into_.emplace(entry.table, "into_" + std::to_string(into_.size() + 1)).second;
+            if (first) insert_targets_.push_back(entry.table);
             continue;
         }
+        if (entry.target) targets_.push_back({entry.table, entry.range_var->inh()});
         PulledTable& table = tables_[{entry.table, entry.range_var->inh()}];
         if (table.name.empty()) table.name = "pull_" + std::to_string(tables_.size());
         ++table.occurrences;

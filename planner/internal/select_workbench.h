@@ -63,6 +63,7 @@ class WorkbenchPlanner {
     WrittenTable written_table(const Source& source, const PulledTable& table);
     WrittenTable inserted_table(const Table& table, const std::string& name);
     void read_actions(const Level& level, const Table& table, WrittenTable& written) const;
+    void read_rows_in_the_way(const Table& table, WrittenTable& written) const;
     void read_identity(const Table& table, WrittenTable& written) const;
     void read_pull(const Source& source, const PulledTable& table, WrittenTable& written) const;
     std::string full_definition(const Table& table, bool primary_key) const;
@@ -73,6 +74,8 @@ class WorkbenchPlanner {
     std::map<const pg_query::RangeVar*, const RangeEntry*> by_range_var_;
     std::map<Source, PulledTable> tables_;
     std::map<const Table*, std::string> into_;  ///< targets of INSERT: what is inserted is apart from what is read
+    std::vector<Source> targets_;               ///< in the order of the statement: what refers to a row comes behind it
+    std::vector<const Table*> insert_targets_;
     std::set<std::string> column_names_;                     ///< last parts of all column references
     std::set<const pg_query::ColumnRef*> target_stars_;      ///< counted with their query level
     std::set<const pg_query::ColumnRef*> whole_rows_allowed_;

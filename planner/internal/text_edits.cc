@@ -79,6 +79,21 @@ void TextEdits::drop_qualifiers(int location, int parts, int dropped) {
     add(tokens_[*first].begin, tokens_[*first + 2 * static_cast<std::size_t>(dropped)].begin, {});
 }
 
+void TextEdits::replace_value(int location, bool brackets, std::string replacement) {
+    const auto first = token_at(location);
+    auto behind = first ? behind_name(*first) : std::nullopt;
+    if (behind && brackets) {
+        const std::size_t close = *behind + (is_sign(*behind + 1, ")") ? 1 : 2);
+        if (is_sign(*behind, "(") && is_sign(close, ")")) behind = close + 1;
+        else behind.reset();
+    }
+    if (!behind) {
+        failed_ = true;
+        return;
+    }
+    add(tokens_[*first].begin, tokens_[*behind - 1].end, std::move(replacement));
+}
+
 void TextEdits::add(std::size_t begin, std::size_t end, std::string text) {
     const bool again = std::any_of(edits_.begin(), edits_.end(), [&](const Edit& each) { return each.begin == begin; });
     if (!again) edits_.push_back({begin, end, std::move(text)});

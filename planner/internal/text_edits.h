@@ -24,6 +24,8 @@ class TextEdits {
     void replace_relation(int location, const std::string& replacement, const std::string& alias);
     /// Of a column's name of `parts` parts the first `dropped` go.
     void drop_qualifiers(int location, int parts, int dropped);
+    /// A name that is a value by itself, with the brackets behind it if it has any, becomes `replacement`.
+    void replace_value(int location, bool brackets, std::string replacement);
     /// The text cannot be had by changing names.
     void give_up() { failed_ = true; }
     /// The text with all changes; a semicolon at its end is left out.

@@ -33,12 +33,25 @@ const google::protobuf::RepeatedPtrField<Node>* returning_items(const Node& writ
 }
 
 void check_insert(const pg_query::InsertStmt& insert, const Table& table) {
-    if (insert.has_on_conflict_clause()) {
-        cannot_write(table, "ON CONFLICT must meet the rows where they live.", "Read first, then INSERT … ON CONFLICT the values.");
-    }
     if (insert.override() == pg_query::OVERRIDING_USER_VALUE) {
         cannot_write(table, "OVERRIDING USER VALUE is not known where the rows are made.", "Leave the identity column out.");
     }
+}
+
+// The workbench knows the unique keys of plain columns, without names.
+void check_conflict(const pg_query::OnConflictClause& conflict, const Table& table) {
+    const std::string hint = "Read first, then INSERT … ON CONFLICT the values.";
+    if (table.has_row_triggers) cannot_write(table, "Its triggers may change a row before it meets one that is there.", hint);
+    if (!conflict.infer().conname().empty()) cannot_write(table, "ON CONFLICT names a constraint.", "Name the constraint's columns.");
+    if (conflict.infer().has_where_clause()) cannot_write(table, "ON CONFLICT means a partial index.", hint);
+    for (const Node& element : conflict.infer().index_elems()) {
+        if (element.index_elem().name().empty()) cannot_write(table, "ON CONFLICT means an index over an expression.", hint);
+    }
+    if (table.placement != Placement::kSharded || conflict.infer().index_elems_size() == 0) return;
+    const std::string& key = table.columns[static_cast<std::size_t>(table.key)].name;
+    const auto& elements = conflict.infer().index_elems();
+    const bool by_key = std::any_of(elements.begin(), elements.end(), [&](const Node& element) { return element.index_elem().name() == key; });
+    if (!by_key) cannot_write(table, "ON CONFLICT does not include the shard key " + quoted(key) + ", so that no unique constraint can stand behind it.", hint);
 }
 
 void check_table(const Table& table, const Level& level) {
@@ -130,6 +143,8 @@ void drop_fills(WrittenTable& written) {
     }
 }
 
+}  // namespace
+
 std::optional<SelectText> own_words(StatementText text) {
     static constexpr std::string_view kFirst[] = {"with", "insert", "update", "delete", "merge", "select"};
     Token first;
@@ -139,8 +154,6 @@ std::optional<SelectText> own_words(StatementText text) {
     return one_of(word, kFirst) || word == "(" ? std::optional(SelectText{text.text, text.offset}) : std::nullopt;
 }
 
-}  // namespace
-
 // ---------------------------------------------------------------- one table
 
 /// What the levels of the statement do to it.
@@ -148,7 +161,14 @@ void WorkbenchPlanner::read_actions(const Level& level, const Table& table, Writ
     const Node& write = *level.write;
     check_table(table, level);
     for (WrittenTable::Column& column : written.columns) column.may_default |= may_default(analysis_, level, table, column.name);
-    if (write.has_insert_stmt()) written.inserts = true;
+    if (write.has_insert_stmt()) {
+        const pg_query::OnConflictClause& conflict = write.insert_stmt().on_conflict_clause();
+        written.inserts = true;
+        written.conflicts |= write.insert_stmt().has_on_conflict_clause();
+        written.updates |= conflict.action() == pg_query::ONCONFLICT_UPDATE;
+        if (write.insert_stmt().has_on_conflict_clause()) check_conflict(conflict, table);
+        note_assignments(conflict.target_list(), written);
+    }
     if (write.has_delete_stmt()) written.deletes = true;
     if (write.has_update_stmt()) {
         written.updates = true;
@@ -271,7 +291,39 @@ WrittenTable WorkbenchPlanner::inserted_table(const Table& table, const std::str
     drop_fills(written);
     written.name = name;
     written.definition = full_definition(table, false);
+    if (written.conflicts) read_rows_in_the_way(table, written);
     return written;
+}
+
+/// Which rows will be in the way is known when the statement runs: all of them come.
+void WorkbenchPlanner::read_rows_in_the_way(const Table& table, WrittenTable& written) const {
+    const std::vector<int>* key = row_key(table);
+    if (!key) cannot_write(table, "It has no primary key to tell its rows apart.", "Add a primary key.");
+    for (const int index : *key) {
+        const std::string& name = table.columns[static_cast<std::size_t>(index)].name;
+        written.key_names.push_back(name);
+        for (const WrittenTable::Column& column : written.columns) {
+            if (column.assigned && column.name == name) cannot_write(table, "ON CONFLICT changes a row's key.", "Leave the key out of DO UPDATE SET.");
+        }
+    }
+    for (const std::vector<int>& unique : table.unique_keys) {
+        std::string names;
+        for (const int index : unique) names += (names.empty() ? "" : ", ") + quote_identifier(table.columns[static_cast<std::size_t>(index)].name);
+        written.definition += ", UNIQUE (" + names + ")";
+    }
+    written.rows = written.name + "_rows";
+    read_identity(table, written);
+    std::string values = written.identity.front().column.empty() ? "$shard$::pg_catalog.int4, tableoid, ctid" : "";
+    const auto add = [](std::string& list, const std::string& item) { list += (list.empty() ? "" : ", ") + item; };
+    for (const WrittenTable::Identity& part : written.identity) {
+        add(written.pulled_columns, quote_identifier(part.name));
+        if (!part.column.empty()) add(values, quote_identifier(part.column));
+    }
+    for (const WrittenTable::Column& column : written.columns) {
+        add(written.pulled_columns, quote_identifier(column.name));
+        add(values, quote_identifier(column.name));
+    }
+    written.pull_sql = "SELECT " + values + " FROM " + written.qualified + (written.updates ? " FOR NO KEY UPDATE" : " FOR KEY SHARE");
 }
 
 // ---------------------------------------------------------------- the statement
@@ -314,10 +366,12 @@ Workbench WorkbenchPlanner::plan_write(const Node& statement, std::optional<Sele
     Node copy = statement;
     rewrite(statement, copy);
     edits_ = nullptr;
-    for (const auto& [source, table] : tables_) {
-        if (table.target) written.push_back(written_table(source, table));
+    for (const Source& source : targets_) {
+        const PulledTable& table = tables_.at(source);
+        const bool known = std::any_of(written.begin(), written.end(), [&](const WrittenTable& each) { return each.name == table.name; });
+        if (!known) written.push_back(written_table(source, table));
     }
-    for (const auto& [table, name] : into_) written.push_back(inserted_table(*table, name));
+    for (const Table* table : insert_targets_) written.push_back(inserted_table(*table, into_.at(table)));
     const auto read = std::count_if(tables_.begin(), tables_.end(), [](const auto& each) { return !each.second.target; });
     parameters_stay_ = read > 1;
     for (const auto& [source, table] : tables_) {

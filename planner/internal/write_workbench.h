@@ -1,9 +1,13 @@
 #pragma once
 
 #include "base/sqlstate.h"
+#include "planner/internal/select_plan.h"
 #include "planner/internal/statement.h"
 
 namespace pgmosaic::planner {
+
+/// The words of a query or of a write themselves; nothing where they stand within EXPLAIN, DECLARE …
+std::optional<SelectText> own_words(StatementText text);
 
 /// Plans a statement that writes, itself or in its WITH, over rows of several shards: kWorkbench with the tables that it writes in
 /// PlanDetails::written. The caller fills in what plan_query() fills in.

@@ -84,6 +84,16 @@ class Writes(unittest.TestCase):
                   "WITH i AS (INSERT INTO made (tenant) SELECT 5 WHERE false RETURNING id) SELECT count(*) FROM i")
         self.same_tables()
 
+    def test_rows_that_refer_to_each_other(self):
+        pair.both("CREATE TABLE head (k int, id int, PRIMARY KEY (k, id)); CREATE TABLE body (k int, id int, line int, PRIMARY KEY (k, id, line))")
+        self.addCleanup(pair.both, "DROP TABLE body, head")
+        pair.distribute("head", "k")
+        pair.distribute("body", "k")
+        pair.both("ALTER TABLE body ADD FOREIGN KEY (k, id) REFERENCES head")
+        self.same("WITH h AS (INSERT INTO head SELECT g, g * 2 FROM generate_series(1, 9) g RETURNING *) INSERT INTO body SELECT k, id, l FROM h, generate_series(1, 2) l RETURNING *",
+                  "WITH b AS (DELETE FROM body WHERE k < 5 RETURNING *) DELETE FROM head USING b WHERE head.k = b.k RETURNING head.*", "DELETE FROM head USING own WHERE a = k AND b = 'b6'")
+        self.same_tables("head", "body")
+
     def test_merge(self):
         self.same("MERGE INTO t USING s ON t.id = s.id WHEN MATCHED AND t.id % 3 = 0 THEN DELETE WHEN MATCHED AND t.id % 3 = 1 THEN DO NOTHING WHEN MATCHED THEN UPDATE SET v = s.note, grp = t.grp + 1",
                   "MERGE INTO t USING (SELECT id + 30 AS id, note FROM s) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = s.note WHEN NOT MATCHED AND s.id < 55 THEN INSERT (id, v) VALUES (s.id, s.note) WHEN NOT MATCHED THEN DO NOTHING",
@@ -117,6 +127,39 @@ class Writes(unittest.TestCase):
                   "DELETE FROM t USING s WHERE s.ref = t.id", "SELECT count(*) FROM t", "ROLLBACK TO a", "SELECT count(*) FROM t", "COMMIT")
         self.same("BEGIN ISOLATION LEVEL REPEATABLE READ", "UPDATE t SET v = 'rr' FROM s, own WHERE s.id = t.id AND a = s.ref", "ROLLBACK")
         self.same_tables("t", "s")
+
+    def test_conflicts_of_rows_that_with_gives(self):
+        self.same("INSERT INTO old SELECT id, 'a' || id, 'before' FROM t WHERE id < 6",
+                  "WITH gone AS (DELETE FROM t WHERE grp < 3 RETURNING id, v), n AS (SELECT count(*) AS c FROM gone) INSERT INTO old SELECT id, 'a' || id, v || c FROM gone, n "
+                  "ON CONFLICT (at, id) DO UPDATE SET v = excluded.v || old.v", "WITH gone AS (DELETE FROM s RETURNING id) INSERT INTO t (id) SELECT max(id) FROM gone ON CONFLICT DO NOTHING RETURNING id")
+        self.same_tables()
+
+    def test_conflicts_within_with(self):
+        self.same("WITH i AS (INSERT INTO t (id, grp, v) SELECT ref * 20, id, note FROM s WHERE id < 9 ON CONFLICT (id) DO NOTHING RETURNING id, v) SELECT * FROM i UNION ALL SELECT id, v FROM t WHERE id = 20",
+                  "WITH i AS (INSERT INTO t AS x (id, v) SELECT id + 25, note FROM s ON CONFLICT (id) DO UPDATE SET v = excluded.v || x.v, grp = 1 WHERE x.id % 2 = 0 RETURNING *) SELECT count(*), sum(grp) FROM i",
+                  "INSERT INTO t (id, v) VALUES (1, 'q'), (99, 'r') ON CONFLICT (id) DO UPDATE SET v = (SELECT max(note) FROM s) RETURNING id, v, twice",
+                  "WITH i AS (INSERT INTO made (tenant, id, note) SELECT a, 5, b FROM own ON CONFLICT (tenant, id) DO UPDATE SET note = 'met' RETURNING *), n AS (INSERT INTO r SELECT tenant, note FROM i ON CONFLICT (code) DO UPDATE SET label = excluded.label RETURNING code) SELECT count(*) FROM n",
+                  "WITH i AS (INSERT INTO t (id) SELECT 1 FROM s ON CONFLICT (id) DO UPDATE SET v = 'twice' RETURNING id) SELECT * FROM i",
+                  "WITH i AS (INSERT INTO t (id, v) VALUES (1, 'x') ON CONFLICT (v) DO NOTHING RETURNING id) SELECT * FROM i, s WHERE s.id = i.id")
+        self.same_tables()
+        self.copies_agree()
+
+    def test_one_time_for_all_shards(self):
+        pair.target.psql("CREATE TABLE at_times (id int PRIMARY KEY, at timestamptz DEFAULT now(), day timestamp DEFAULT localtimestamp)", "SELECT create_distributed_table('at_times', 'id')")
+        self.addCleanup(pair.target.psql, "DROP TABLE at_times")
+        with pair.target.raw() as connection:
+            connection.execute("SET TimeZone = 'Asia/Tokyo'")
+            connection.execute("INSERT INTO at_times (id) VALUES " + ",".join(f"({i})" for i in range(20)))
+            self.assertEqual(connection.value("SELECT count(DISTINCT at) + count(DISTINCT day) + count(DISTINCT (at::timestamp = day)) FROM at_times"), "3")
+            self.assertEqual(connection.value("SELECT count(*) FROM (SELECT DISTINCT now() FROM at_times) n"), "1")
+            self.assertEqual([c.name for c in connection.query("SELECT now(), current_date FROM at_times LIMIT 1")[0].columns], ["now", "current_date"])
+            connection.execute("BEGIN")
+            now = connection.value("SELECT now()")
+            connection.execute("UPDATE at_times SET at = now(), day = CURRENT_TIMESTAMP")
+            connection.execute("INSERT INTO at_times (id) VALUES (30), (31), (32), (33)")
+            connection.execute("UPDATE at_times SET at = now() FROM own WHERE a = at_times.id")
+            connection.execute("COMMIT")
+            self.assertEqual(connection.value(f"SELECT count(*) FROM at_times WHERE at = '{now}' AND day = at::timestamp"), "24")
 
     def test_what_others_do_meanwhile_is_waited_for(self):
         # Each of them adds one to every row, from another table: no addition may be lost.

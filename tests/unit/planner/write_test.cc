@@ -69,7 +69,8 @@ TEST_F(Writes, FillSequencesOnTheHomeShard) {
     EXPECT_EQ(planned().text->statements[0].insert->fill_sql,
               "SELECT CAST((nextval('public.orders_id_seq'::regclass)) AS bigint)::pg_catalog.text");
     EXPECT_EQ(rendered("INSERT INTO orders VALUES (DEFAULT, 5), (7, 6)", {0, 1}, {"17"}),
-              "INSERT INTO orders (id, customer_id) VALUES ('17', 5), (7, 6)");
+              "INSERT INTO orders (id, customer_id, created) VALUES ('17', 5, (SELECT TIMESTAMPTZ '\x01transaction\x01' AS now)), "
+              "(7, 6, (SELECT TIMESTAMPTZ '\x01transaction\x01' AS now))");
     EXPECT_EQ(rendered("INSERT INTO events (tenant) VALUES ('a')", {0}, {"3"}),
               "INSERT INTO events (tenant, id) OVERRIDING SYSTEM VALUE VALUES ('a', '3')");
     EXPECT_EQ(rendered("INSERT INTO orders (id, customer_id) VALUES (nextval('x'), 5)", {0}, {"9"}),
@@ -145,6 +146,8 @@ TEST_F(Writes, RunOnTheWorkbenchWhereAShardWouldSeeAPart) {
     EXPECT_EQ(written("WITH d AS (DELETE FROM orders RETURNING *) SELECT * FROM d"), "orders: delete");
     EXPECT_EQ(written("WITH d AS (DELETE FROM orders RETURNING *), i AS (INSERT INTO lines SELECT customer_id, id, 1, 1 FROM d) UPDATE products SET price = 1"),
               "orders: delete; products: update; lines: insert");
+    EXPECT_EQ(written("WITH o AS (INSERT INTO orders (customer_id) VALUES (7), (8) RETURNING id), l AS (INSERT INTO lines SELECT 7, id FROM o) INSERT INTO customers SELECT id, 'x' FROM o"),
+              "orders: insert; lines: insert; customers: insert");
     EXPECT_EQ(written("UPDATE orders SET customer_id = l.order_id FROM lines l WHERE l.qty = orders.id"), "orders: update, move");
     EXPECT_EQ(written("WITH m AS (UPDATE products SET price = 1 RETURNING *) SELECT count(*) FROM m"), "products: update");
     EXPECT_TRUE(planned().text->statements[0].writes);
@@ -256,7 +259,18 @@ TEST_F(Writes, OfReferenceTablesAreComputedOnceWhereCopiesWouldDiffer) {
                             "MERGE INTO products p USING currencies c ON c.code = p.name WHEN MATCHED THEN DELETE"}) {
         EXPECT_EQ(written(sql).substr(0, 9), "products:") << sql;
     }
-    EXPECT_NE(refusal_of("INSERT INTO products VALUES (1) ON CONFLICT (id) DO UPDATE SET price = 1"), "");
+    EXPECT_EQ(written("INSERT INTO products VALUES (1) ON CONFLICT (id) DO UPDATE SET price = 1"), "products: insert, update");
+}
+
+TEST_F(Writes, MeetConflictsOnTheWorkbench) {
+    EXPECT_EQ(written("WITH i AS (INSERT INTO customers SELECT order_id, 'x' FROM lines ON CONFLICT (id) DO NOTHING RETURNING id) SELECT id FROM i"), "customers: insert");
+    const WrittenTable customers = details_of(planned().text->statements[0]).written.at(0);
+    EXPECT_TRUE(customers.conflicts);
+    EXPECT_EQ(customers.pull_sql, "SELECT $shard$::pg_catalog.int4, tableoid, ctid, id, name, email FROM public.customers FOR KEY SHARE");
+    EXPECT_EQ(customers.key_names, std::vector<std::string>{"id"});
+    EXPECT_THAT(customers.definition, ::testing::HasSubstr(", UNIQUE (id)"));
+    EXPECT_EQ(written("INSERT INTO customers VALUES (1, 'a') ON CONFLICT (id) DO UPDATE SET name = (SELECT max(note) FROM orders)"), "customers: insert, update");
+    EXPECT_NE(refusal_of("WITH i AS (INSERT INTO customers SELECT order_id, 'x' FROM lines ON CONFLICT ON CONSTRAINT c DO NOTHING RETURNING id) SELECT id FROM i"), "");
 }
 
 }  // namespace
