@@ -51,6 +51,9 @@ class WorkbenchWrite {
         bench_.put_final(request_, plan_.final_sql);
         std::string answer;
         std::string tag = co_await bench_.relay_answer(&answer);
+        // Values of types that travel as text must not lose anything on the way.
+        bench_.put("SET LOCAL extra_float_digits = 3;SET LOCAL DateStyle = ISO");
+        co_await bench_.settle();
         co_await change_rows();
         session_.answer() += answer;
         bench_.put("ROLLBACK");
