@@ -46,6 +46,18 @@ std::uint64_t fingerprint_of(const planner::Environment& environment) {
     return std::hash<std::string>{}(text);
 }
 
+/// The catalog as the session's own transaction sees it. Definitions of views lock what they name: in a transaction those locks would
+/// stay to its end, a savepoint gives them back.
+Task<std::shared_ptr<const planner::Catalog>> read_catalog_here(Session& session, std::uint64_t version) {
+    const bool inside = session.transaction().open();
+    if (inside) co_await session.query_shard(session.home(), "SAVEPOINT pgm_catalog", false);
+    const auto document = co_await session.query_shard(session.home(), planner::kCatalogQuery, false);
+    if (inside) co_await session.query_shard(session.home(), "ROLLBACK TO SAVEPOINT pgm_catalog;RELEASE SAVEPOINT pgm_catalog", false);
+    auto catalog = planner::Catalog::from_json(document.scalar(), version);
+    if (!catalog) throw PgError(catalog.error());
+    co_return *catalog;
+}
+
 }  // namespace
 
 /// The registry and the table of decisions, in every shard's copy of the database; once per process and database.
@@ -103,10 +115,7 @@ Task<> Session::refresh_environment() {
     if (own) {
         if (!transaction_.catalog) {
             const Using use(*this, Use::kCatalog);
-            const auto document = co_await query_shard(home(), planner::kCatalogQuery, false);
-            auto catalog = planner::Catalog::from_json(document.scalar(), database_->next_version());
-            if (!catalog) throw PgError(catalog.error());
-            transaction_.catalog = *catalog;
+            transaction_.catalog = co_await read_catalog_here(*this, database_->next_version());
         }
         environment_.catalog = transaction_.catalog;
         environment_catalog_ = 0;
@@ -126,11 +135,8 @@ Task<> Session::read_own_schema() {
     auto shared = database_->catalog();
     if (!shared) shared = co_await load_catalog(core_, database_);
     if (!identity_stale_ && own_tables_seen_ == shared->version() && environment_catalog_ == own_tables_seen_) co_return;
-    const auto document = co_await query_shard(home(), planner::kCatalogQuery, false);
+    environment_.catalog = co_await read_catalog_here(*this, database_->next_version());
     if (!transaction_.open()) release_statement_leases();
-    auto catalog = planner::Catalog::from_json(document.scalar(), database_->next_version());
-    if (!catalog) throw PgError(catalog.error());
-    environment_.catalog = *catalog;
     own_tables_seen_ = environment_catalog_ = shared->version();
     environment_.has_temporary_tables = true;
     co_await refresh_identity();

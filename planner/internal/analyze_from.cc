@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "planner/internal/analyzer.h"
+#include "planner/plan_details.h"
 
 namespace pgmosaic::planner {
 
@@ -121,6 +122,10 @@ void Analyzer::view(RangeEntry& entry, int level) {
     auto tree = std::make_unique<ParsedTree>();
     parse(entry.table->view_definition, *tree);
     const bool readable = tree->result && tree->result->stmts_size() == 1 && view_depth_ < kViewDepthMax;
+    if (!readable && !has_spread_tables(context_.catalog)) {
+        out_.touches_local = true;  // all that can stand behind it
+        return;
+    }
     if (!readable) {
         throw PgError(refusal("cannot look through view \"" + entry.table->name + "\"",
                               "Its definition could not be read, so it is not known which tables stand behind it."));

@@ -68,6 +68,16 @@ class Session(unittest.TestCase):
                                   ("Postgres, MDY", "from the start")])
                 self.assertEqual([tag for tag, _, _ in found], ["SET", "RESET", "SET", "RESET", "BEGIN", "SET", "SET", "COMMIT", "SET"])
 
+    def test_backslashes_in_strings(self):
+        self.same(0, "SET standard_conforming_strings = off", "SET escape_string_warning = off", r"SELECT 'a\\b', 'it\'s', E'\x41', '\x41'",
+                  r"SELECT id FROM t WHERE v = '\x76\x31'", r"INSERT INTO t (id, v) VALUES (901, 'tab\tend'), (902, ';\'')",
+                  r"SELECT v FROM t WHERE id = 901; SELECT '\';'; SELECT v FROM t WHERE v = ';\''", "DELETE FROM t WHERE id > 900")
+
+    def test_definitions_lock_only_what_they_define(self):
+        self.same(0, "CREATE VIEW looked_at AS SELECT * FROM t WHERE id > 0", "BEGIN", "CREATE TABLE defined (a int)",
+                  "SELECT count(*) FROM defined", "SELECT count(*) FROM pg_locks WHERE relation = 'looked_at'::regclass", "ROLLBACK",
+                  "DROP VIEW looked_at")
+
     def test_set_local_and_rollback(self):
         self.same(0, "SET app.x = 'outer'", "BEGIN", "SET LOCAL app.x = 'local'", "SELECT current_setting('app.x') FROM t WHERE id = 1",
                   "SELECT current_setting('app.x') FROM t WHERE id = 2", "COMMIT", "SELECT current_setting('app.x') FROM t WHERE id = 1",
