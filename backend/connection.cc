@@ -9,6 +9,8 @@
 #include <boost/system/system_error.hpp>
 #include <cerrno>
 
+#include "backend/internal/key_canceller.h"
+
 namespace pgmosaic::backend {
 
 namespace {
@@ -87,19 +89,40 @@ Connection::Connection(Handle connection, asio::generic::stream_protocol::socket
     for (const char* name : kReported) {
         if (const char* value = PQparameterStatus(connection_.get(), name)) parameters_[name] = value;
     }
+    backend_pid_ = PQbackendPID(connection_.get());
+    if (auto* tls = static_cast<SSL*>(PQsslStruct(connection_.get(), "OpenSSL"))) {
+        stream_.adopt_tls(std::make_unique<TlsChannel>(tls));
+    }
 }
 
-Connection::~Connection() = default;
+Connection::~Connection() {
+    if (connection_ && stream_.tls() == nullptr) return;  // PQfinish says goodbye
+    std::string terminate;
+    wire::write_empty(terminate, 'X');
+    stream_.try_write_quietly(terminate);
+    stream_.say_goodbye();
+}
+
+std::function<void()> Connection::canceller() {
+    if (!connection_) return key_canceller(stream_.socket().native_handle(), backend_pid_, cancel_secret_);
+    const std::shared_ptr<PGcancel> cancel(PQgetCancel(connection_.get()), [](PGcancel* made) { PQfreeCancel(made); });
+    if (!cancel) return {};
+    return [cancel] {
+        char error[256];
+        PQcancel(cancel.get(), error, sizeof error);
+    };
+}
 
 Task<Result<std::unique_ptr<Connection>>> Connection::open(const ServerAddress& address, Deadline deadline) {
+    if (address.keys) co_return co_await open_with_keys(address, deadline);
     const std::string port = std::to_string(address.port);
     const std::string unacknowledged = std::to_string(address.unacknowledged_max_ms);
     const std::string options = address.options + " -c tcp_user_timeout=" + unacknowledged;
-    const char* names[] = {"host", "port", "dbname", "user", "password", "options", "application_name", "sslmode",
+    const char* names[] = {"host", "port", "dbname", "user", "password", "options", "application_name", "sslmode", "sslrootcert",
                            "gssencmode", "client_encoding", "tcp_user_timeout", "keepalives_idle", nullptr};
     const char* values[] = {address.host.c_str(), port.c_str(), address.database.c_str(), address.user.c_str(),
-                            address.password.c_str(), options.c_str(), address.application_name.c_str(), "disable",
-                            "disable", "UTF8", unacknowledged.c_str(), "10", nullptr};
+                            address.password.c_str(), options.c_str(), address.application_name.c_str(), address.tls.mode.c_str(),
+                            address.tls.ca.c_str(), "disable", "UTF8", unacknowledged.c_str(), "10", nullptr};
     Handle handle(PQconnectStartParams(names, values, 0));
     if (!handle) co_return Error{.code = sqlstate::kOutOfMemory, .message = "out of memory"};
     PostgresPollingStatusType step = PGRES_POLLING_WRITING;

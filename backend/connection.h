@@ -3,6 +3,7 @@
 #include <libpq-fe.h>
 
 #include <boost/system/system_error.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,7 +28,8 @@ class ConnectionLost : public PgError {
 /// An ErrorResponse or NoticeResponse that tells of the end of the server (or of this session of it), by whatever cause.
 bool is_end_of_server(std::string_view body);
 
-/// A session on a server: libpq logs in, afterwards protocol v3 is spoken on the socket itself.
+/// A session on a server: libpq logs in (or we do, where there are keys instead of a password), afterwards protocol v3 is
+/// spoken on the socket itself.
 ///
 /// Core      one
 /// Lifetime  owned by a pool or a service; a Lease borrows it
@@ -61,12 +63,14 @@ class Connection {
     wire::TransactionStatus status() const { return status_; }
     void set_status(wire::TransactionStatus status) { status_ = status; }
     const std::map<std::string, std::string>& parameters() const { return parameters_; }
-    int backend_pid() const { return PQbackendPID(connection_.get()); }
-    /// For PQcancel, which blocks: call it on a thread that may.
-    PGcancel* make_cancel() const { return PQgetCancel(connection_.get()); }
+    int backend_pid() const { return backend_pid_; }
+    /// Asks the server to cancel what runs here, and returns when the server has taken note. It blocks: call it on a thread that
+    /// may; it may outlive the connection. Empty: it cannot be made.
+    std::function<void()> canceller();
 
     bool broken = false;             ///< must not be reused
     bool fresh = true;               ///< nobody has used it yet: it has the server's defaults
+    bool retired = false;            ///< began with settings that new sessions do not have: closed instead of reused
     bool dirty = false;              ///< ran code that may have left session state: reset before another session gets it
     bool unreplicated_notice = false;  ///< a commit on it ended before its standby had it (SyncRepWaitForLSN)
     std::shared_ptr<const void> settings;  ///< what the pool's user has applied; null: server's defaults
@@ -82,8 +86,19 @@ class Connection {
     [[noreturn]] void lost(const boost::system::system_error& error);
     Connection(Handle connection, asio::generic::stream_protocol::socket socket);
 
-    Handle connection_;
+    // key_login.cc
+    explicit Connection(asio::generic::stream_protocol::socket socket) : stream_(std::move(socket)) {}
+    static Task<Result<std::unique_ptr<Connection>>> open_with_keys(const ServerAddress& address, Deadline deadline);
+    Task<> connect(const ServerAddress& address);
+    Task<> encrypt(const ServerAddress& address);
+    Task<> log_in(const ServerAddress& address);
+    Task<> prove(const ServerAddress& address, std::string_view mechanisms);
+    Task<std::string> next_authentication(std::int32_t wanted);
+
+    Handle connection_;  ///< null: we have logged in ourselves
     Stream stream_;
+    int backend_pid_ = 0;
+    std::int32_t cancel_secret_ = 0;  ///< of our own login
     std::string out_;
     wire::TransactionStatus status_ = wire::TransactionStatus::kIdle;
     std::map<std::string, std::string> parameters_;

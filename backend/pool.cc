@@ -46,7 +46,8 @@ Lease& Lease::operator=(Lease&& other) noexcept {
 void Lease::release() {
     if (!connection_) return;
     const bool clean = !connection_->broken && connection_->status() == wire::TransactionStatus::kIdle &&
-                       connection_->stream().input().empty() && connection_->out().empty() && !connection_->dirty;
+                       connection_->stream().input().empty() && connection_->out().empty() && !connection_->dirty &&
+                       !connection_->retired;
     pool_->give_back(*this, clean);
 }
 
@@ -132,7 +133,8 @@ Task<Lease> Pool::acquire(ShardId id, std::string database, std::string user) {
 
 Task<Result<Lease>> Pool::connect(ShardId id, std::string key, std::string database, std::string user, Deadline deadline) {
     const Endpoint endpoint = shards_[id.value].endpoint;
-    ServerAddress address{.host = endpoint.host, .port = endpoint.port, .database = database, .user = user, .application_name = "", .unacknowledged_max_ms = 0};
+    ServerAddress address{.host = endpoint.host, .port = endpoint.port, .database = database, .user = user, .application_name = "", .unacknowledged_max_ms = 0, .tls = options_.tls};
+    if (keys_of) address.keys = keys_of(user);
     if (password_of) address.password = password_of(user);
     // A slot that is taken must be given back whatever happens while the login waits.
     struct SlotGuard {
@@ -210,7 +212,8 @@ void Pool::give_back(Lease& lease, bool reusable) {
     shard.in_use.erase(lease.in_use_);
     auto connection = std::move(lease.connection_);
     const bool others_wait = shard.waiters.empty() && shard.slots->waiting.load() > 0;
-    if (reusable && !others_wait && lease.generation_ == shard.endpoint.generation) {
+    const bool too_many = shard.slots->open.load(std::memory_order_relaxed) > options_.per_shard_max;
+    if (reusable && !others_wait && !too_many && lease.generation_ == shard.endpoint.generation) {
         connection->stream().input().release_if_empty();
         connection->idle_since = Clock::now();
         shard.idle[lease.key_].push_back(std::move(connection));
@@ -245,6 +248,20 @@ void Pool::close_idle(const std::string& database) {
             connections.clear();
         }
     }
+}
+
+void Pool::retire() {
+    close_idle({});
+    for (Shard& shard : shards_) {
+        for (Connection* connection : shard.in_use) connection->retired = true;
+    }
+    wake();
+}
+
+void Pool::set_bounds(int per_shard_max, Clock::duration wait_timeout) {
+    options_.per_shard_max = per_shard_max;
+    options_.wait_timeout = wait_timeout;
+    wake();
 }
 
 void Pool::wake() {

@@ -35,6 +35,7 @@ struct PoolOptions {
     int per_shard_max = 40;
     Clock::duration wait_timeout = 5s;
     Clock::duration idle_max = 600s;
+    ServerTls tls{};
 };
 
 class Pool;
@@ -90,12 +91,17 @@ class Pool {
     void add_shard(std::shared_ptr<SlotCount> slots);
     /// Closes idle connections to a database (DROP DATABASE), or to all if empty.
     void close_idle(const std::string& database);
+    /// The same for all, and those in use are closed when they come back.
+    void retire();
     /// Wakes those who wait: a slot may be free on another core, or a primary is there again.
     void wake();
     /// Called when a slot became free while other cores wait for one.
     std::function<void()> on_slot_free;
     /// Gives the password of a user's login on the shards; empty: none is needed.
     std::function<std::string(const std::string& user)> password_of;
+    /// The same for who has shown us a proof instead of a password; null: none.
+    std::function<std::shared_ptr<const wire::ScramKeys>(const std::string& user)> keys_of;
+    void set_bounds(int per_shard_max, Clock::duration wait_timeout);
     const PoolOptions& options() const { return options_; }
 
     struct Usage {

@@ -1,8 +1,22 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "wire/scram.h"
+
 namespace pgmosaic::backend {
+
+class TlsContext;
+
+/// How connections to servers are protected: libpq's sslmode and sslrootcert, and the same for logins of our own.
+struct ServerTls {
+    std::string mode = "disable";
+    std::string ca{};  ///< empty: libpq's default, ~/.postgresql/root.crt
+    std::shared_ptr<const TlsContext> context{};  ///< null: mode is disable
+    bool required() const { return mode == "require" || verified(); }
+    bool verified() const { return mode == "verify-ca" || mode == "verify-full"; }
+};
 
 /// Where a server is and as whom to log in.
 struct ServerAddress {
@@ -17,6 +31,9 @@ struct ServerAddress {
     /// a client needs 0: a slow reader closes the window for as long as it likes, and so does a server that waits for a lock
     /// in the middle of a COPY. Its server's death is noticed by the supervision.
     int unacknowledged_max_ms = 10000;
+    ServerTls tls{};
+    /// What the user's own login has given us: the server gets a proof made of them, where it asks for one. Null: libpq logs in.
+    std::shared_ptr<const wire::ScramKeys> keys{};
 };
 
 }  // namespace pgmosaic::backend

@@ -18,11 +18,19 @@ constexpr std::size_t kReadBytesMax = 65536;
 }  // namespace
 
 Task<> Stream::fill(std::size_t want) {
+    if (tls_) [[unlikely]] {
+        co_await fill_encrypted(want);
+        co_return;
+    }
     const std::size_t room = std::max(next_read_bytes_, want);
     char* target = input_.reserve(room);
     const std::size_t count = co_await socket_.async_read_some(asio::buffer(target, input_.room()), asio::use_awaitable);
     input_.added(count);
-    // A stream that fills its buffer gets a larger one, a talker of small messages keeps a small one.
+    note_read(count, room);
+}
+
+/// A stream that fills its buffer gets a larger one, a talker of small messages keeps a small one.
+void Stream::note_read(std::size_t count, std::size_t room) {
     if (count >= room) {
         next_read_bytes_ = std::min(next_read_bytes_ * 4, kReadBytesMax);
     } else if (count < read_bytes_min_) {
@@ -31,6 +39,13 @@ Task<> Stream::fill(std::size_t want) {
 }
 
 std::size_t Stream::try_write(std::string_view bytes) {
+    if (tls_) [[unlikely]] return try_write_encrypted(bytes);
+    const std::size_t sent = try_send(bytes);
+    written_ += sent;
+    return sent;
+}
+
+std::size_t Stream::try_send(std::string_view bytes) {
     std::size_t sent = 0;
     while (sent < bytes.size()) {
         const ssize_t count =
@@ -41,7 +56,6 @@ std::size_t Stream::try_write(std::string_view bytes) {
             throw boost::system::system_error(errno, boost::system::system_category());
         }
         sent += static_cast<std::size_t>(count);
-        written_ += static_cast<std::uint64_t>(count);
     }
     return sent;
 }
@@ -49,6 +63,11 @@ std::size_t Stream::try_write(std::string_view bytes) {
 Task<> Stream::write(std::string_view bytes) {
     std::size_t sent = try_write(bytes);
     while (sent < bytes.size()) {
+        if (tls_) [[unlikely]] {
+            co_await send_records();
+            sent += try_write(bytes.substr(sent));
+            continue;
+        }
         const std::size_t count =
             co_await socket_.async_write_some(asio::buffer(bytes.data() + sent, bytes.size() - sent), asio::use_awaitable);
         sent += count;

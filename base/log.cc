@@ -12,6 +12,8 @@ void open_log(std::string_view level) {
     spdlog::set_default_logger(std::move(logger));
 }
 
+void set_log_level(std::string_view level) { spdlog::default_logger()->set_level(spdlog::level::from_str(std::string(level))); }
+
 std::string log_field(std::string_view key, std::string_view value) {
     std::string text(key);
     text += '=';

@@ -14,7 +14,9 @@ namespace pgmosaic {
 struct AuthRule {
     std::string from{};
     std::vector<std::string> users{};
+    std::vector<std::string> databases{};
     std::string method{};
+    friend bool operator==(const AuthRule&, const AuthRule&) = default;
 };
 
 /// A shard of a new store: the first node is the primary.
@@ -34,7 +36,9 @@ struct Config {
     std::string tls_mode{};
     std::string tls_certificate{};
     std::string tls_key{};
+    std::string tls_client_ca{};
     std::string tls_servers{};
+    std::string tls_servers_ca{};
     std::vector<AuthRule> auth{};
     std::string store_kind{};
     std::string store_path{};
@@ -54,6 +58,8 @@ struct Config {
     bool failover_commit_tokens = false;
     std::chrono::milliseconds failover_detect{};
     std::string failover_without_standby{};
+    std::int64_t clients_per_user = 0;
+    std::int64_t clients_per_database = 0;
     std::int64_t memory_bytes = 0;
     std::string spill_dir{};
     std::int64_t workbench_max_bytes = 0;

@@ -48,6 +48,7 @@ Result<Answer> ask(const Config& config, const std::string& address) {
     const std::string conninfo = "host=" + conninfo_value(place.host) + " port=" + std::to_string(place.port) +
                                  " dbname=postgres user=" + conninfo_value(config.servers_user) +
                                  " password=" + conninfo_value(config.servers_password) + " sslmode=" + config.tls_servers +
+                                 (config.tls_servers_ca.empty() ? "" : " sslrootcert=" + conninfo_value(config.tls_servers_ca)) +
                                  " gssencmode=disable application_name=pgmosaic";
     Result<node::Sql> sql = node::Sql::connect(conninfo, deadline);
     if (!sql) return sql.error();

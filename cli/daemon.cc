@@ -16,6 +16,7 @@
 #include "cli/full_disk.h"
 #include "cli/ports.h"
 #include "cli/provision.h"
+#include "cli/reload.h"
 #include "cli/signals.h"
 #include "replication/node/files.h"
 #include "replication/node/local_nodes.h"
@@ -71,6 +72,7 @@ class Daemon {
     void serve();
     Result<void> shut_down();
     void ask_to_stop();
+    void reload();
     /// Ends the process if the endpoint does not: `down` must work whatever holds the endpoint up, and stops the
     /// servers itself when the daemon is gone.
     void insist(Deadline deadline) const;
@@ -229,7 +231,9 @@ Result<void> Daemon::listen() {
     const EndpointAddress address = endpoint_address(config_);
     ports_.release(address.port);
     const std::lock_guard lock(endpoint_mutex_);
-    endpoint_ = std::make_unique<Endpoint>(config_, store_, nodes_.get(), workbench_pid());
+    Result<std::unique_ptr<Endpoint>> made = Endpoint::make(config_, store_, nodes_.get(), workbench_pid());
+    if (!made) return made.error();
+    endpoint_ = std::move(*made);
     if (Result<void> listening = endpoint_->listen(); !listening) return listening;
     spdlog::info("cli listening {} {}", log_field("host", address.host), log_field("port", std::to_string(address.port)));
     return {};
@@ -247,6 +251,11 @@ void Daemon::ask_to_stop() {
     stopping_ = true;
     const std::lock_guard lock(endpoint_mutex_);
     if (endpoint_) endpoint_->stop();
+}
+
+void Daemon::reload() {
+    const std::lock_guard lock(endpoint_mutex_);
+    if (endpoint_) reload_config(config_, *endpoint_);
 }
 
 void Daemon::insist(Deadline deadline) const {
@@ -315,7 +324,7 @@ ExitCode run_daemon(const UpOptions& options, const Layout& layout, const Accoun
     if (Result<void> entered = enter(layout, account, options.foreground); !entered) return report(entered.error());
     Daemon daemon(options, layout, reporter);
     const Signals signals([&daemon](int number) {
-        if (number == SIGHUP) return spdlog::warn("cli reload_refused reason=\"not available in this version\"");
+        if (number == SIGHUP) return daemon.reload();
         spdlog::info("cli stopping {}", log_field("signal", number == SIGINT ? "INT" : "TERM"));
         daemon.ask_to_stop();
         daemon.insist(Deadline::after(kEndpointStopTimeout));

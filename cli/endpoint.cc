@@ -1,6 +1,8 @@
 #include "cli/endpoint.h"
 
 #include <charconv>
+#include <cstdlib>
+#include <filesystem>
 
 #include "coordinator/server.h"
 #include "coordinator/server_options.h"
@@ -24,9 +26,7 @@ coordinator::ServerOptions server_options(const Config& config, int workbench_pi
     options.listen = config.listen_postgres;
     options.console = config.listen_console;
     options.threads = static_cast<int>(config.threads);
-    options.clients_max = static_cast<int>(config.max_clients);
-    options.per_shard_max = static_cast<int>(config.pool_per_shard);
-    options.wait_timeout = config.pool_wait_timeout;
+    options.session_pooling = config.pool_mode == "session";
     options.service_user = config.servers_user;
     options.service_password = config.servers_password;
     if (!config.workbench.empty()) {
@@ -35,14 +35,57 @@ coordinator::ServerOptions server_options(const Config& config, int workbench_pi
         options.workbench_port = workbench.port;
         options.workbench_pid = workbench_pid;
     }
-    options.workbench_bytes_max = static_cast<std::uint64_t>(config.workbench_max_bytes);
     options.memory_bytes_max = static_cast<std::uint64_t>(config.memory_bytes);
-    options.automatic_failover = config.failover_automatic;
     options.failover_detect = config.failover_detect;
     options.commit_tokens = config.failover_commit_tokens;
     options.without_standby_continue = config.failover_without_standby == "continue";
-    options.settings_shown = config.shown;
     return options;
+}
+
+/// Where libpq looks for who may sign servers' certificates, if nobody says.
+std::string usual_root_certificate() {
+    const char* home = std::getenv("HOME");
+    const std::string file = std::string(home != nullptr ? home : "") + "/.postgresql/root.crt";
+    std::error_code unreadable;  // another user's home, after `up` has become the servers' user
+    return std::filesystem::exists(file, unreadable) ? file : "";
+}
+
+Result<backend::ServerTls> server_tls(const Config& config) {
+    backend::ServerTls tls{.mode = config.tls_servers, .ca = config.tls_servers_ca};
+    if (tls.mode == "disable") return tls;
+    std::string ca = tls.ca.empty() ? usual_root_certificate() : tls.ca;
+    if (tls.verified() && ca.empty()) {
+        return Error{.code = sqlstate::kConfigFileError,
+                     .message = "tls.servers \"" + tls.mode + "\" needs tls.servers_ca, or the file ~/.postgresql/root.crt"};
+    }
+    if (!tls.verified() && tls.ca.empty()) ca.clear();
+    auto context = backend::TlsContext::for_servers(ca);
+    if (!context) return context.error();
+    tls.context = *context;
+    return tls;
+}
+
+Result<coordinator::LivePointer> live_options(const Config& config) {
+    auto live = std::make_shared<coordinator::Live>();
+    live->clients_max = static_cast<int>(config.max_clients);
+    live->clients_per_user_max = static_cast<int>(config.clients_per_user);
+    live->clients_per_database_max = static_cast<int>(config.clients_per_database);
+    live->per_shard_max = static_cast<int>(config.pool_per_shard);
+    live->wait_timeout = config.pool_wait_timeout;
+    live->workbench_bytes_max = static_cast<std::uint64_t>(config.workbench_max_bytes);
+    live->automatic_failover = config.failover_automatic;
+    live->settings_shown = config.shown;
+    live->tls_required = config.tls_mode == "require";
+    auto access = coordinator::AccessRules::make(config.auth);
+    if (!access) return access.error();
+    live->access = std::move(*access);
+    if (config.tls_mode != "disable" && !config.tls_certificate.empty()) {
+        auto tls = backend::TlsContext::for_clients(
+            {.certificate = config.tls_certificate, .key = config.tls_key, .client_ca = config.tls_client_ca});
+        if (!tls) return tls.error();
+        live->tls = *tls;
+    }
+    return coordinator::LivePointer(std::move(live));
 }
 
 }  // namespace
@@ -67,12 +110,30 @@ struct Endpoint::State {
     coordinator::Server server;
 };
 
-Endpoint::Endpoint(const Config& config, std::shared_ptr<store::Store> store, node::NodeControl* nodes, int workbench_pid)
-    : state_(new State{coordinator::Server(server_options(config, workbench_pid), std::move(store), nodes)}) {}
+Endpoint::Endpoint(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Result<std::unique_ptr<Endpoint>> Endpoint::make(const Config& config, std::shared_ptr<store::Store> store,
+                                                 node::NodeControl* nodes, int workbench_pid) {
+    auto live = live_options(config);
+    if (!live) return live.error();
+    auto tls = server_tls(config);
+    if (!tls) return tls.error();
+    coordinator::ServerOptions options = server_options(config, workbench_pid);
+    options.server_tls = std::move(*tls);
+    std::unique_ptr<State> state(new State{coordinator::Server(std::move(options), std::move(*live), std::move(store), nodes)});
+    return std::unique_ptr<Endpoint>(new Endpoint(std::move(state)));
+}
 
 Result<void> Endpoint::listen() { return state_->server.listen(); }
 void Endpoint::run() { state_->server.run(); }
 void Endpoint::stop() { state_->server.stop(); }
+
+Result<void> Endpoint::reload(const Config& config) {
+    auto live = live_options(config);
+    if (!live) return live.error();
+    state_->server.use_live(std::move(*live));
+    return {};
+}
 
 Endpoint::~Endpoint() = default;
 

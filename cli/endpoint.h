@@ -26,7 +26,9 @@ std::string endpoint_conninfo(const EndpointAddress& address, const std::string&
 /// Core      none: run() blocks until stop(), which may be called from any thread
 class Endpoint {
    public:
-    Endpoint(const Config& config, std::shared_ptr<store::Store> store, node::NodeControl* nodes, int workbench_pid);
+    /// Errors: F0000 a file that the configuration names cannot be used.
+    static Result<std::unique_ptr<Endpoint>> make(const Config& config, std::shared_ptr<store::Store> store,
+                                                  node::NodeControl* nodes, int workbench_pid);
     Endpoint(const Endpoint&) = delete;
     Endpoint& operator=(const Endpoint&) = delete;
     ~Endpoint();
@@ -34,9 +36,12 @@ class Endpoint {
     Result<void> listen();
     void run();
     void stop();
+    /// Takes what may change while it runs (see Setting::reloads). Any thread. Errors: as make(); nothing has changed then.
+    Result<void> reload(const Config& config);
 
    private:
     struct State;
+    explicit Endpoint(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };
 

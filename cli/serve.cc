@@ -11,6 +11,7 @@
 #include "cli/bootstrap.h"
 #include "cli/config.h"
 #include "cli/endpoint.h"
+#include "cli/reload.h"
 #include "cli/signals.h"
 #include "replication/node/files.h"
 #include "replication/node/local_nodes.h"
@@ -49,17 +50,20 @@ ExitCode report(const ConfigCheck& check, const std::string& file) {
 }  // namespace
 
 ExitCode serve(const std::string& config_file) {
-    const ConfigCheck check = check_config_file(config_file);
+    ConfigCheck check = check_config_file(config_file);
     if (!check.problems.empty()) return report(check, config_file);
-    const Config& config = check.config;
+    Config& config = check.config;
     open_log(config.log_level);
     std::mutex mutex;
     std::unique_ptr<Endpoint> endpoint;
     std::atomic<bool> stopping{false};
     const Signals signals([&](int number) {
-        if (number == SIGHUP) return spdlog::warn("cli reload_refused reason=\"not available in this version\"");
-        stopping = true;
         const std::lock_guard lock(mutex);
+        if (number == SIGHUP) {
+            if (endpoint) reload_config(config, *endpoint);
+            return;
+        }
+        stopping = true;
         if (endpoint) endpoint->stop();
     });
     Result<std::shared_ptr<store::Store>> store = store_of(config);
@@ -69,7 +73,9 @@ ExitCode serve(const std::string& config_file) {
     node::LocalNodes nobody({}, node::Binaries{}, children);  // servers are started by whoever made them
     {
         const std::lock_guard lock(mutex);
-        endpoint = std::make_unique<Endpoint>(config, *store, &nobody, 0);
+        Result<std::unique_ptr<Endpoint>> made = Endpoint::make(config, *store, &nobody, 0);
+        if (!made) return fail(made.error());
+        endpoint = std::move(*made);
         if (Result<void> listening = endpoint->listen(); !listening) return fail(listening.error());
     }
     spdlog::info("cli listening");

@@ -2,7 +2,7 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <memory>
+#include <functional>
 
 namespace pgmosaic::coordinator {
 
@@ -13,21 +13,14 @@ boost::asio::thread_pool& threads() {
     return pool;
 }
 
-struct FreeCancel {
-    void operator()(PGcancel* cancel) const { PQfreeCancel(cancel); }
-};
-
 }  // namespace
 
 void Background::cancel_query(backend::Connection& connection) {
-    std::shared_ptr<PGcancel> cancel(connection.make_cancel(), FreeCancel{});
+    const std::function<void()> cancel = connection.canceller();
     if (!cancel) return;
     // A late signal would hit whatever runs next on this server session.
     connection.dirty = true;
-    boost::asio::post(threads(), [cancel] {
-        char error[256];
-        PQcancel(cancel.get(), error, sizeof error);
-    });
+    boost::asio::post(threads(), cancel);
 }
 
 void Background::stop() { threads().join(); }

@@ -29,7 +29,7 @@ class ClientStream {
     }
     /// An idle client gives its memory back, but for what a short message takes.
     void rest() {
-        stream_.input().release_if_empty();
+        stream_.rest();
         if (out_.empty() && out_.capacity() > kIdleBytes) out_.shrink_to_fit();
     }
     /// Sends `bytes` behind what waits, without copying them where nothing waits.
@@ -52,7 +52,7 @@ class ClientStream {
     std::uint64_t position() const { return stream_.written() + out_.size(); }
     /// Forgets what was answered from there on; false if the client may have seen some of it.
     bool take_back(std::uint64_t position) {
-        if (position < stream_.written()) return false;
+        if (position < stream_.promised()) return false;
         out_.resize(static_cast<std::size_t>(position - stream_.written()));
         return true;
     }

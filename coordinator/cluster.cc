@@ -47,14 +47,39 @@ void Database::invalidate() {
     version_.store(0, std::memory_order_release);
 }
 
-Cluster::Cluster(ServerOptions options, shardmap::MapPointer map)
-    : options_(std::move(options)), map_(std::move(map)), incarnation_(random_hex(6)) {
+Cluster::Cluster(ServerOptions options, LivePointer live, shardmap::MapPointer map)
+    : options_(std::move(options)), live_(std::move(live)), map_(std::move(map)), incarnation_(random_hex(6)) {
     map_version_ = map_->version().value;
     for (std::size_t i = 0; i < map_->shards().size(); ++i) {
         slots_.push_back(std::make_shared<backend::SlotCount>());
         wal_floors_.emplace_back();
     }
     for (ShardId shard : map_->shard_ids()) unread_.insert(shard);
+}
+
+LivePointer Cluster::live() const {
+    const std::lock_guard lock(mutex_);
+    return live_;
+}
+
+void Cluster::use_live(LivePointer live) {
+    {
+        const std::lock_guard lock(mutex_);
+        live_ = live;
+    }
+    for (Core* core : cores_) asio::post(core->executor(), [core, live] { core->use_live(live); });
+}
+
+std::shared_ptr<const wire::ScramKeys> Cluster::keys_of(const std::string& user) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = keys_.find(user);
+    return found == keys_.end() ? nullptr : found->second;
+}
+
+void Cluster::keep_keys(const std::string& user, const wire::ScramKeys& keys) {
+    const std::lock_guard lock(mutex_);
+    auto& slot = keys_[user];
+    if (!slot || *slot != keys) slot = std::make_shared<const wire::ScramKeys>(keys);
 }
 
 shardmap::MapPointer Cluster::map() const {

@@ -13,6 +13,8 @@
 
 #include "backend/pool.h"
 #include "base/task.h"
+#include "coordinator/client_seats.h"
+#include "coordinator/live.h"
 #include "coordinator/moment/moment.h"
 #include "coordinator/server_options.h"
 #include "coordinator/wal_floor.h"
@@ -61,9 +63,17 @@ class Database {
 /// are held for a few instructions, none of them in the path of a statement whose plan is cached.
 class Cluster {
    public:
-    Cluster(ServerOptions options, shardmap::MapPointer map);
+    Cluster(ServerOptions options, LivePointer live, shardmap::MapPointer map);
 
     const ServerOptions& options() const { return options_; }
+    /// On a core, ask the core.
+    LivePointer live() const;
+    /// Every core uses it from its next turn on.
+    void use_live(LivePointer live);
+    /// What a user's last login by SCRAM has given us, to log in on the servers with; null: nothing.
+    std::shared_ptr<const wire::ScramKeys> keys_of(const std::string& user) const;
+    void keep_keys(const std::string& user, const wire::ScramKeys& keys);
+    ClientSeats& seats() { return seats_; }
     shardmap::MapPointer map() const;
     std::uint64_t map_version() const { return map_version_.load(std::memory_order_acquire); }
     /// The new map is seen by every core's pools before their next turn.
@@ -108,7 +118,10 @@ class Cluster {
 
    private:
     ServerOptions options_;
+    ClientSeats seats_;
     mutable std::mutex mutex_;
+    LivePointer live_;
+    std::map<std::string, std::shared_ptr<const wire::ScramKeys>> keys_;
     shardmap::MapPointer map_;
     std::atomic<std::uint64_t> map_version_{0};
     std::map<std::string, std::shared_ptr<Database>> databases_;

@@ -127,7 +127,7 @@ std::string search_sql(const CommitToken& token) {
 Task<Outcome> find_outcome(Core& core, CommitToken token, std::string database) {
     if (token.word.empty()) co_return Outcome::kUnknown;
     const ServerOptions& options = core.cluster().options();
-    const Deadline deadline = Deadline::after(options.wait_timeout * 2);
+    const Deadline deadline = Deadline::after(core.live().wait_timeout * 2);
     while (!deadline.passed()) {
         Result<Outcome> found = Outcome::kUnknown;
         try {

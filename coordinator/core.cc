@@ -20,20 +20,21 @@ std::vector<std::shared_ptr<backend::SlotCount>> fresh_slots(std::size_t count) 
 }  // namespace
 
 Core::Core(Cluster& cluster, int number)
-    : cluster_(cluster), number_(number), workbench_(cluster.options()), tasks_(context_.get_executor()) {
+    : cluster_(cluster), number_(number), live_(cluster.live()), workbench_(cluster.options()), tasks_(context_.get_executor()) {
     const ServerOptions& options = cluster.options();
     const std::size_t shards = cluster.map()->shards().size();
     const auto password = [&options](const std::string& user) {
         return user == options.service_user ? options.service_password : std::string{};
     };
     pool_ = std::make_unique<backend::Pool>(
-        executor(), backend::PoolOptions{.per_shard_max = options.per_shard_max, .wait_timeout = options.wait_timeout},
+        executor(), backend::PoolOptions{.per_shard_max = live_->per_shard_max, .wait_timeout = live_->wait_timeout, .tls = options.server_tls},
         cluster.slots());
     service_pool_ = std::make_unique<backend::Pool>(
-        executor(), backend::PoolOptions{.per_shard_max = kServicePerShardMax, .wait_timeout = options.wait_timeout},
+        executor(), backend::PoolOptions{.per_shard_max = kServicePerShardMax, .wait_timeout = live_->wait_timeout, .tls = options.server_tls},
         fresh_slots(shards));
     pool_->password_of = password;
     service_pool_->password_of = password;
+    pool_->keys_of = [this](const std::string& user) { return cluster_.keys_of(user); };
     pool_->on_slot_free = [this] {
         for (Core* other : cluster_.cores()) {
             if (other != this) asio::post(other->executor(), [other] { other->pool().wake(); });
@@ -43,6 +44,12 @@ Core::Core(Cluster& cluster, int number)
 }
 
 Core::~Core() = default;
+
+void Core::use_live(LivePointer live) {
+    live_ = std::move(live);
+    pool_->set_bounds(live_->per_shard_max, live_->wait_timeout);
+    service_pool_->set_bounds(kServicePerShardMax, live_->wait_timeout);
+}
 
 void Core::use_map(shardmap::MapPointer map) {
     map_ = std::move(map);

@@ -53,6 +53,9 @@ class Core {
     backend::Pool& pool() { return *pool_; }
     /// Sessions of pgmosaic itself: phase two, recovery, administration. Not counted in per_shard.
     backend::Pool& service_pool() { return *service_pool_; }
+    /// What SIGHUP may change. Take it anew after each wait: the reference lives until the core's next turn.
+    const Live& live() const { return *live_; }
+    void use_live(LivePointer live);
     WorkbenchCache& workbench() { return workbench_; }
     SettingsTable& settings() { return settings_; }
     TaskGroup& tasks() { return tasks_; }
@@ -73,6 +76,7 @@ class Core {
 
     std::shared_ptr<const Identity> find_identity(const std::string& key, const SettingsPointer& settings) const;
     void keep_identity(const std::string& key, std::shared_ptr<const Identity> identity);
+    void forget_identities() { identities_.clear(); }
 
     /// Number of a statement's text (with its parameter types) on this core's server connections.
     std::uint64_t statement_id(const std::string& key);
@@ -81,6 +85,7 @@ class Core {
     Cluster& cluster_;
     int number_;
     asio::io_context context_{1};
+    LivePointer live_;
     shardmap::MapPointer map_;
     std::vector<bool> available_;  ///< by shard
     void set_endpoint(const shardmap::Shard& shard);

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "coordinator/execute.h"
 #include "coordinator/session.h"
 #include "planner/plan_details.h"
@@ -7,11 +9,7 @@ namespace pgmosaic::coordinator {
 
 Task<> Session::declare_cursor(const Request& request) {
     const planner::Statement& statement = request.statement;
-    if (statement.force) {
-        throw PgError(refusal("a cursor WITH HOLD over several shards is not available in this version", statement.reason,
-                              "Declare it WITHOUT HOLD inside a transaction."));
-    }
-    if (transaction_.mode() != Transaction::Mode::kExplicit) {
+    if (!statement.force && transaction_.mode() != Transaction::Mode::kExplicit) {
         throw PgError(Error{.code = sqlstate::kNoActiveSqlTransaction,
                             .message = "DECLARE CURSOR can only be used in transaction blocks"});
     }
@@ -31,8 +29,47 @@ Task<> Session::declare_cursor(const Request& request) {
     co_await run_statement(Request{planned.text->statements.front(), sql, planned.literals});
     answer_ = nullptr;
     answer_kept_ = false;
-    cursors_[statement.name] = {.rows = std::move(rows)};
+    // All rows are here already: one WITH HOLD has nothing to do when its transaction commits.
+    cursors_[statement.name] = {.rows = std::move(rows), .with_hold = statement.force, .held = statement.force && !transaction_.open()};
     wire::write_command_complete(client_.out(), "DECLARE CURSOR");
+}
+
+/// A transaction has ended, and with it the cursors that do not outlive it.
+void Session::end_cursors(bool committed) {
+    std::erase_if(cursors_, [committed](const auto& entry) { return !entry.second.held && !(committed && entry.second.with_hold); });
+    for (auto& [name, cursor] : cursors_) cursor.held = true;
+}
+
+/// The columns of a cursor that SQL has declared. Errors: 34000.
+Task<std::shared_ptr<const Description>> Session::describe_cursor(std::string name) {
+    const auto found = cursors_.find(name);
+    if (found == cursors_.end()) {
+        throw PgError(Error{.code = sqlstate::kInvalidCursorName, .message = "portal \"" + name + "\" does not exist"});
+    }
+    auto description = std::make_shared<Description>();
+    description->returns_rows = true;
+    if (!found->second.shard) {
+        const auto first = wire::next_frame(found->second.rows);
+        if (first && first->type == 'T') description->fields = wire::read_row_description(first->body);
+        co_return description;
+    }
+    Participant* participant = co_await use_shard(*found->second.shard, false);
+    co_await settle_prelude(*participant);
+    backend::Connection& connection = participant->connection();
+    wire::write_describe(connection.out(), 'P', name);
+    wire::write_sync(connection.out());
+    co_await connection.write();
+    std::optional<Error> failure;
+    for (bool ready = false; !ready;) {
+        const wire::Frame frame = co_await connection.next();
+        if (frame.type == 'T') description->fields = wire::read_row_description(frame.body);
+        if (frame.type == 'E') failure = wire::read_error(frame.body);
+        ready = frame.type == 'Z';
+        connection.consume(frame);
+    }
+    if (!transaction_.open()) release_statement_leases();
+    if (failure) throw PgError(*failure);
+    co_return description;
 }
 
 Task<> Session::run_cursor(const Request& request) {
@@ -64,13 +101,22 @@ Task<> Session::run_cursor(const Request& request) {
         wire::write_command_complete(answer(), "CLOSE CURSOR");
         co_return;
     }
+    const bool binary = request.bind != nullptr && std::any_of(request.bind->result_formats.begin(), request.bind->result_formats.end(),
+                                                               [](wire::Format format) { return format == wire::Format::kBinary; });
+    if (binary) {
+        throw PgError(refusal("rows of a cursor over several shards are available as text only", "They were kept when it was declared.",
+                              "Ask for text, or bind the query itself."));
+    }
     fetch_kept(found->second, statement, request.simple());
 }
 
 /// FETCH and MOVE forward over rows that are kept.
 void Session::fetch_kept(Cursor& cursor, const planner::Statement& statement, bool simple) {
     const bool moves = statement.argument == "MOVE";
-    if (statement.arguments.at(0) != "forward" || statement.arguments.at(1).starts_with("-") || statement.arguments.at(1) == "0") {
+    const std::string& wanted = statement.arguments.at(1);
+    // FORWARD 0 asks for the current row once more; before the first there is none.
+    const bool goes_back = wanted.starts_with("-") || (wanted == "0" && cursor.offset > 0);
+    if (statement.arguments.at(0) != "forward" || goes_back) {
         throw PgError(refusal("cursor can only scan forward", "Its rows come from several shards.", "Use FETCH FORWARD."));
     }
     const std::string_view all = cursor.rows;

@@ -1,6 +1,8 @@
 #include "coordinator/admin/admin.h"
 #include "coordinator/execute.h"
 #include "coordinator/execute_insert_select.h"
+#include "coordinator/internal/retire_servers.h"
+#include "coordinator/internal/role_password.h"
 #include "coordinator/internal/shard_statement.h"
 
 namespace pgmosaic::coordinator {
@@ -107,7 +109,7 @@ Task<> execute_broadcast(Session& session, const Request& request) {
         co_await run_rename_database(session, request);
         co_return;
     }
-    const std::string sql(statement.rewritten.empty() ? request.sql : std::string_view(statement.rewritten));
+    std::string sql(statement.rewritten.empty() ? request.sql : std::string_view(statement.rewritten));
     const planner::PlanDetails& details = planner::details_of(statement);
     std::string tag;
     bool own = false;
@@ -116,6 +118,7 @@ Task<> execute_broadcast(Session& session, const Request& request) {
             tag = co_await run_one_by_one(session, sql, details.elsewhere_optional);
         } else {
             own = session.ensure_transaction();
+            sql = co_await with_hashed_password(session, details, std::move(sql));
             tag = co_await run_on_home(session, sql);
             co_await run_elsewhere(session, details, sql);
             if (details.selects) tag = co_await insert_rows(session, request, details.rows);
@@ -125,6 +128,8 @@ Task<> execute_broadcast(Session& session, const Request& request) {
     }
     if (statement.changes_catalog || statement.command == planner::Command::kDdl) session.schema_changed();
     if (statement.then) co_await run_admin_call(session, *statement.then, request);
+    if (details.changes_defaults && session.transaction().open()) session.transaction().changed_defaults = true;
+    else if (details.changes_defaults) co_await retire_servers(session.core().cluster());
     if (own) co_await session.commit();
     session.complete(request, std::move(tag));
 }

@@ -404,6 +404,15 @@ Task<> Session::on_describe(std::string_view body) {
     reader.expect_end();
     if (what != 'P' && what != 'S') throw PgError(bad_subtype("DESCRIBE", what));
     if (what == 'P') {
+        if (!portals_.contains(name) && cursors_.contains(name)) {
+            co_await drain();
+            if (skip_until_sync_) co_return;
+            const std::shared_ptr<const Description> columns = co_await describe_cursor(name);
+            std::string out;
+            describe_fields(out, *columns, nullptr);
+            local_answer(std::move(out));
+            co_return;
+        }
         if (!describe_on_server(name)) co_await describe_portal(name);
         co_return;
     }
@@ -469,6 +478,8 @@ Task<std::shared_ptr<const Description>> Session::describe_any(const PreparedSta
             rows->parameters.clear();  // the arguments stand in the text
             co_return rows;
         }
+        const bool fetches = statement.plan == PlanKind::kLocal && statement.command == planner::Command::kFetch && statement.argument != "MOVE";
+        if (fetches && cursors_.contains(statement.name)) co_return co_await describe_cursor(statement.name);
         if (!wants_description(statement) || statement.plan == PlanKind::kLocal) co_return std::make_shared<Description>();
     } else {
         co_return std::make_shared<Description>();

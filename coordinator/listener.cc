@@ -20,8 +20,8 @@ Error address_error(const std::string& address, const boost::system::error_code&
                  .hint = error == asio::error::address_in_use ? "Is another server running there? Choose another port." : ""};
 }
 
-Task<> run_session(Core& core, asio::generic::stream_protocol::socket socket, bool local, std::uint32_t id) {
-    Session session(core, std::move(socket), local, id);
+Task<> run_session(Core& core, asio::generic::stream_protocol::socket socket, ClientOrigin origin, std::uint32_t id) {
+    Session session(core, std::move(socket), std::move(origin), id);
     co_await session.run();
 }
 
@@ -31,9 +31,18 @@ std::uint32_t next_id(const Core& core) {
     return (static_cast<std::uint32_t>(core.number()) << 24) | ((number.fetch_add(1) + 1) & 0xFFFFFF);
 }
 
-void begin_session(Core& core, asio::generic::stream_protocol::socket socket, bool local) {
+void begin_session(Core& core, asio::generic::stream_protocol::socket socket, ClientOrigin origin) {
     const std::uint32_t id = next_id(core);
-    core.tasks().spawn(run_session(core, std::move(socket), local, id));
+    core.tasks().spawn(run_session(core, std::move(socket), std::move(origin), id));
+}
+
+ClientOrigin tcp_origin(const asio::ip::tcp::socket& socket) {
+    boost::system::error_code ignored;
+    asio::ip::address address = socket.remote_endpoint(ignored).address();
+    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+        address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+    }
+    return {.address = address};
 }
 
 }  // namespace
@@ -131,9 +140,9 @@ Task<> Listener::accept_tcp(asio::ip::tcp::acceptor& acceptor) {
         boost::system::error_code ignored;
         socket.set_option(asio::ip::tcp::no_delay(true), ignored);
         socket.set_option(asio::socket_base::keep_alive(true), ignored);
-        const bool local = socket.remote_endpoint(ignored).address().is_loopback();
+        const ClientOrigin origin = tcp_origin(socket);
         auto generic = std::make_shared<asio::generic::stream_protocol::socket>(std::move(socket));
-        asio::post(core.executor(), [&core, generic, local] { begin_session(core, std::move(*generic), local); });
+        asio::post(core.executor(), [&core, generic, origin] { begin_session(core, std::move(*generic), origin); });
     }
 }
 
@@ -150,7 +159,7 @@ Task<> Listener::accept_unix(asio::local::stream_protocol::acceptor& acceptor) {
             continue;
         }
         auto generic = std::make_shared<asio::generic::stream_protocol::socket>(std::move(socket));
-        asio::post(core.executor(), [&core, generic] { begin_session(core, std::move(*generic), true); });
+        asio::post(core.executor(), [&core, generic] { begin_session(core, std::move(*generic), {.unix_socket = true}); });
     }
 }
 

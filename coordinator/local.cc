@@ -2,6 +2,7 @@
 
 #include "coordinator/execute.h"
 #include "coordinator/execute_prepared.h"
+#include "coordinator/internal/retire_servers.h"
 #include "coordinator/login.h"
 #include "coordinator/session.h"
 #include "planner/plan_details.h"
@@ -217,13 +218,14 @@ Task<> Session::end_transaction(bool committed) {
     }
     for (auto& [name, portal] : portals_) portal.shard.reset();
     portals_.clear();
-    cursors_.clear();
+    end_cursors(committed);
+    const bool defaults_changed = committed && transaction_.changed_defaults;
     transaction_.end();
     if (changed) {
         environment_catalog_ = 0;
         if (committed) schema_changed();
     }
-    co_return;
+    if (defaults_changed) co_await retire_servers(core_.cluster());
 }
 
 // ---------------------------------------------------------------- settings
@@ -369,6 +371,7 @@ Task<> Session::run_discard(const Request& request) {
         pinned_.clear();
         prepared_.clear();
         portals_.clear();
+        cursors_.clear();
         settings_ = core_.settings().with(settings_, {"role", "RESET ROLE"});
         settings_ = core_.settings().without(core_.settings().without(settings_, "role"), "session authorization");
         co_await run_reset_all("DISCARD ALL");

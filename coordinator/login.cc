@@ -2,6 +2,8 @@
 
 #include <boost/system/system_error.hpp>
 
+#include "base/log.h"
+#include "coordinator/authenticate.h"
 #include "coordinator/login.h"
 #include "coordinator/session.h"
 #include "wire/reader.h"
@@ -63,41 +65,76 @@ void cancel_session(Cluster& cluster, CancelKey key) {
 /// Answers everything that may come before the real startup packet. False: the client wanted nothing else.
 Task<bool> Session::negotiate() {
     std::string body;
+    bool tls_done = false;
+    bool gss_done = false;
     while (true) {
-        if (!co_await read_packet(client_.stream(), body)) co_return false;
+        const bool there = co_await read_packet(client_.stream(), body);
+        if (!there) co_return false;
         wire::Reader reader(body);
         const std::int32_t code = reader.int32();
-        if (code == wire::kSslRequest || code == wire::kGssEncRequest) {
-            // Encryption is not offered in this version; bytes that came with the request would be an attack.
-            if (!client_.stream().input().empty()) throw PgError(bad_packet("received unencrypted data after SSL request"));
-            co_await client_.stream().write("N");
+        const bool wants_tls = code == wire::kSslRequest && !tls_done;
+        if (wants_tls || (code == wire::kGssEncRequest && !gss_done)) {
+            co_await answer_encryption_request(wants_tls);
+            // Each may be asked for once, in either order; encrypted already, neither.
+            tls_done = tls_done || wants_tls;
+            gss_done = gss_done || !wants_tls || client_.stream().tls() != nullptr;
             continue;
         }
         if (code == wire::kCancelRequest) {
             if (body.size() == 12) cancel_session(core_.cluster(), read_cancel_key(body));
             co_return false;
         }
-        const int major = code >> 16;
-        const int minor = code & 0xFFFF;
-        if (major != 3) {
-            throw PgError(Error{.code = sqlstate::kFeatureNotSupported,
-                                .message = "unsupported frontend protocol " + std::to_string(major) + "." +
-                                           std::to_string(minor) + ": server supports 3.0 to 3.0",
-                                .severity = "FATAL"});
-        }
-        auto parameters = wire::read_startup_parameters(std::string_view(body).substr(4));
-        std::vector<std::string> unknown;
-        for (auto& [name, value] : parameters) {
-            if (name.starts_with("_pq_.")) unknown.push_back(name);
-            else apply_startup_parameter(name, value);
-        }
-        if (minor > 0 || !unknown.empty()) {
-            wire::FrameWriter frame(client_.out(), 'v');
-            frame.int32(wire::kProtocol3).int32(static_cast<std::int64_t>(unknown.size()));
-            for (const std::string& name : unknown) frame.cstring(name);
-        }
+        read_startup(static_cast<std::uint32_t>(code), std::string_view(body).substr(4));
         co_return true;
     }
+}
+
+Task<> Session::answer_encryption_request(bool tls_wanted) {
+    backend::Stream& stream = client_.stream();
+    // Whatever came with the request was not encrypted, and must not pass for something that was (CVE-2021-23214).
+    if (!stream.input().empty()) {
+        throw PgError(Error{.code = sqlstate::kProtocolViolation,
+                            .message = tls_wanted ? "received unencrypted data after SSL request"
+                                                  : "received unencrypted data after GSSAPI encryption request",
+                            .detail = "This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.",
+                            .severity = "FATAL"});
+    }
+    const std::shared_ptr<const backend::TlsContext> context = tls_wanted && !origin_.unix_socket ? core_.live().tls : nullptr;
+    if (!context) {
+        co_await stream.write("N");
+        co_return;
+    }
+    co_await stream.write("S");
+    bool failed = false;
+    try {
+        co_await stream.start_tls(std::make_unique<backend::TlsChannel>(*context, backend::TlsChannel::Role::kServer));
+    } catch (const boost::system::system_error&) {
+        failed = true;
+    }
+    if (!failed) co_return;
+    spdlog::info("login tls_failed {} {}", log_field("host", origin_.host()), log_field("error", stream.tls()->failure()));
+    throw boost::system::system_error(asio::error::connection_reset);
+}
+
+/// The real startup packet, behind its version.
+void Session::read_startup(std::uint32_t version, std::string_view body) {
+    const std::uint32_t major = version >> 16;
+    const std::uint32_t minor = version & 0xFFFF;
+    if (major != 3) {
+        throw PgError(Error{.code = sqlstate::kFeatureNotSupported,
+                            .message = "unsupported frontend protocol " + std::to_string(major) + "." + std::to_string(minor) +
+                                       ": server supports 3.0 to 3.0",
+                            .severity = "FATAL"});
+    }
+    std::vector<std::string> unknown;
+    for (auto& [name, value] : wire::read_startup_parameters(body)) {
+        if (name.starts_with("_pq_.")) unknown.push_back(name);
+        else apply_startup_parameter(name, value);
+    }
+    if (minor == 0 && unknown.empty()) return;
+    wire::FrameWriter frame(client_.out(), 'v');
+    frame.int32(wire::kProtocol3).int32(static_cast<std::int64_t>(unknown.size()));
+    for (const std::string& name : unknown) frame.cstring(name);
 }
 
 void Session::apply_startup_parameter(const std::string& name, const std::string& value) {
@@ -173,18 +210,19 @@ Task<bool> Session::login() {
     co_return false;
 }
 
-Task<> Session::authenticate_and_greet() {
-    if (!local_) {
-        throw PgError(Error{.code = sqlstate::kInvalidAuthorization,
-                            .message = "no authentication method is available for connections from other hosts",
-                            .hint = "Connect over the loopback interface or a Unix socket."});
-    }
-    if (stopping_) throw PgError(Error{.code = sqlstate::kAdminShutdown, .message = "the database system is shutting down"});
+void Session::check_client_limits() const {
     std::size_t clients = 0;
     for (Core* core : core_.cluster().cores()) clients += core->sessions_count();
-    if (clients > static_cast<std::size_t>(core_.cluster().options().clients_max)) {
+    if (clients > static_cast<std::size_t>(core_.live().clients_max)) {
         throw PgError(Error{.code = sqlstate::kTooManyConnections, .message = "sorry, too many clients already"});
     }
+}
+
+Task<> Session::authenticate_and_greet() {
+    if (stopping_) throw PgError(Error{.code = sqlstate::kAdminShutdown, .message = "the database system is shutting down"});
+    check_client_limits();
+    co_await authenticate(*this);
+    seat_ = core_.cluster().seats().take(user_, database_name_, core_.live());
     database_ = core_.cluster().database(database_name_);
     startup_settings_ = settings_;
     // The role and the database are known to the servers, not to us: a server session of that user says whether it may.

@@ -30,7 +30,7 @@ Forgotten& forgotten() {
 /// One participant's phase two. A gid that is gone was finished by recovery, or by an earlier try whose answer was lost: that
 /// counts behind a barrier.
 Task<> finish_on(Core& core, ShardId shard, std::string gid, std::string database, bool commit) {
-    const Deadline deadline = Deadline::after(core.cluster().options().wait_timeout * 2);
+    const Deadline deadline = Deadline::after(core.live().wait_timeout * 2);
     const std::string sql = (commit ? "COMMIT PREPARED '" : "ROLLBACK PREPARED '") + gid + "'";
     while (true) {
         std::optional<Error> failure;
@@ -67,7 +67,7 @@ Task<> finish_prepared(Core& core, std::vector<ShardId> shards, std::string gid,
 Task<Verdict> settle_decision(Core& core, std::string text, std::string database) {
     const auto gid = parse_gid(text);
     PGM_CHECK(gid.has_value(), "a gid of our own can be read");
-    const Deadline deadline = Deadline::after(core.cluster().options().wait_timeout * 2);
+    const Deadline deadline = Deadline::after(core.live().wait_timeout * 2);
     while (true) {
         try {
             const Verdict verdict = co_await read_decision(core, *gid, text, database, true);
@@ -164,7 +164,7 @@ Task<> Recovery::finish(ShardId shard, std::string text, std::string database) {
     const auto known = core_.cluster().database(database);
     const std::vector<ShardId> unresolved(1, shard);
     moment::Hold phase_two;
-    if (commit) phase_two = co_await known->moment().commit(text, unresolved, Deadline::after(core_.cluster().options().wait_timeout));
+    if (commit) phase_two = co_await known->moment().commit(text, unresolved, Deadline::after(core_.live().wait_timeout));
     const std::string sql = (commit ? "COMMIT PREPARED '" : "ROLLBACK PREPARED '") + text + "'";
     const auto result = co_await service_query(core_, shard, database, sql);
     if (result.unreplicated) co_await barrier_on(core_, shard, database);

@@ -35,8 +35,8 @@ shardmap::MapPointer must_load(store::Store& store) {
 }  // namespace
 
 struct Server::State {
-    State(ServerOptions given, std::shared_ptr<store::Store> s, node::NodeControl* nodes)
-        : options(std::move(given)), store(std::move(s)), cluster(options, must_load(*store)), listener(cluster), console(cluster) {
+    State(ServerOptions given, LivePointer live, std::shared_ptr<store::Store> s, node::NodeControl* nodes)
+        : options(std::move(given)), store(std::move(s)), cluster(options, std::move(live), must_load(*store)), listener(cluster), console(cluster) {
         int threads = options.threads;
         if (threads <= 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
         for (int i = 0; i < threads; ++i) {
@@ -62,8 +62,8 @@ struct Server::State {
     bool stopping = false;
 };
 
-Server::Server(ServerOptions options, std::shared_ptr<store::Store> store, node::NodeControl* nodes)
-    : state_(std::make_unique<State>(std::move(options), std::move(store), nodes)) {}
+Server::Server(ServerOptions options, LivePointer live, std::shared_ptr<store::Store> store, node::NodeControl* nodes)
+    : state_(std::make_unique<State>(std::move(options), std::move(live), std::move(store), nodes)) {}
 
 Server::~Server() = default;
 
@@ -124,6 +124,13 @@ void Server::run() {
     for (std::thread& thread : threads) thread.join();
     state.supervision->stop();
     Background::stop();
+}
+
+void Server::use_live(LivePointer live) {
+    const bool automatic = live->automatic_failover;
+    const bool changes = automatic != state_->cluster.live()->automatic_failover;
+    state_->cluster.use_live(std::move(live));
+    if (changes && state_->cluster.set_automatic_failover) state_->cluster.set_automatic_failover(automatic);
 }
 
 void Server::stop() {

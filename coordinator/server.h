@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "coordinator/live.h"
 #include "coordinator/server_options.h"
 #include "replication/node/node_control.h"
 #include "shardmap/store/store.h"
@@ -16,7 +17,7 @@ namespace pgmosaic::coordinator {
 class Server {
    public:
     /// `nodes` may be null: servers are then not started or rebuilt from here.
-    Server(ServerOptions options, std::shared_ptr<store::Store> store, node::NodeControl* nodes);
+    Server(ServerOptions options, LivePointer live, std::shared_ptr<store::Store> store, node::NodeControl* nodes);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
@@ -24,6 +25,8 @@ class Server {
     Result<void> listen();
     void run();
     void stop();
+    /// What SIGHUP brought. Any thread.
+    void use_live(LivePointer live);
 
    private:
     struct State;

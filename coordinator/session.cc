@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "coordinator/background.h"
+#include "coordinator/internal/function_call.h"
 
 namespace pgmosaic::coordinator {
 
@@ -27,9 +28,9 @@ std::uint32_t random_number() {
 
 }  // namespace
 
-Session::Session(Core& core, asio::generic::stream_protocol::socket socket, bool local, std::uint32_t id)
-    : core_(core), client_(std::move(socket)), local_(local), id_(id), secret_(random_number()),
-      settings_(core.settings().empty()) {
+Session::Session(Core& core, asio::generic::stream_protocol::socket socket, ClientOrigin origin, std::uint32_t id)
+    : core_(core), client_(std::move(socket)), origin_(std::move(origin)), id_(id), secret_(random_number()),
+      settings_(core.settings().empty()), keeps_servers_(core.cluster().options().session_pooling) {
     relay_.instead_of_cancel = &deadlock_;
     relay_.on_unreplicated = [this] { return await_replication(); };
     core_.sessions().insert(this);
@@ -60,7 +61,9 @@ Task<> Session::run() {
     relay_.clear();
     co_await rollback();
     leave_gate(*this);
+    if (!kept_.empty()) co_await give_back_kept();
     client_.stream().try_write_quietly(client_.out());
+    client_.stream().say_goodbye();
     client_.stream().shutdown();
 }
 
@@ -159,9 +162,10 @@ Task<> Session::handle(const wire::Frame& frame, std::exception_ptr failed) {
             case 'H': co_await on_flush(); break;
             case 'X': terminated_ = true; break;
             case 'F':
-                throw PgError(refusal("function call messages are not supported",
-                                      "The fastpath interface has no place in a sharded database.",
-                                      "Call the function in a SELECT."));
+                if (pipeline_ != nullptr) co_await on_sync_pipeline(false);
+                co_await call_function(*this, frame.body);
+                ready();
+                break;
             default: break;  // copy data that comes after a failed COPY is dropped, as PostgreSQL does
         }
     } catch (const backend::ConnectionLost& lost) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,6 +13,8 @@
 #include <vector>
 
 #include "backend/service_connection.h"
+#include "coordinator/access_rules.h"
+#include "coordinator/client_seats.h"
 #include "coordinator/client_stream.h"
 #include "coordinator/commit_token.h"
 #include "coordinator/core.h"
@@ -87,7 +90,7 @@ Task<std::shared_ptr<const planner::Catalog>> load_catalog(Core& core, std::shar
 /// Errors    statements' errors go to the client; a broken protocol or a lost client ends it
 class Session {
    public:
-    Session(Core& core, asio::generic::stream_protocol::socket socket, bool local, std::uint32_t id);
+    Session(Core& core, asio::generic::stream_protocol::socket socket, ClientOrigin origin, std::uint32_t id);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -100,6 +103,7 @@ class Session {
     const std::string& user() const { return user_; }
     const std::string& database() const { return database_name_; }
     const std::string& application_name() const { return application_name_; }
+    const ClientOrigin& origin() const { return origin_; }
     std::string_view state() const;
     std::string pinned_to() const;
     /// Cancels what runs on the servers for this session.
@@ -159,7 +163,7 @@ class Session {
     /// Called right before something is sent that may make a change visible on one shard: waits while a window is open.
     Task<> door();
     /// How long this statement waits for what others hold.
-    Deadline wait_deadline() const { return Deadline::after(core_.cluster().options().wait_timeout); }
+    Deadline wait_deadline() const { return Deadline::after(core_.live().wait_timeout); }
     /// Waits for the answers to what put_prelude() put in front. Errors: throws the server's.
     Task<> settle_prelude(Participant& participant);
 
@@ -209,7 +213,10 @@ class Session {
     // login.cc
     Task<bool> login();
     Task<bool> negotiate();
+    Task<> answer_encryption_request(bool tls_wanted);
+    void read_startup(std::uint32_t version, std::string_view body);
     Task<> authenticate_and_greet();
+    void check_client_limits() const;
     void apply_startup_parameter(const std::string& name, const std::string& value);
     void apply_startup_options(std::string_view options);
     void fatal(Error error);
@@ -250,6 +257,10 @@ class Session {
     void refuse_second_shard(ShardId shard) const;
     void put_prelude(Participant& participant);
 
+    // kept_servers.cc
+    Task<> keep(ShardId shard);
+    Task<> give_back_kept();
+
     // lost_server.cc: an autocommitted statement whose server was lost
     struct Lost {
         bool writes = false;
@@ -287,7 +298,11 @@ class Session {
         std::optional<ShardId> shard{};  ///< it lives there; else its rows are kept here
         std::string rows{};              ///< RowDescription and DataRow frames
         std::size_t offset = 0;
+        bool with_hold = false;
+        bool held = false;               ///< its transaction has committed: it stays until it is closed
     };
+    Task<std::shared_ptr<const Description>> describe_cursor(std::string name);
+    void end_cursors(bool committed);
     Task<> declare_cursor(const Request& request);
     Task<> run_cursor(const Request& request);
     void fetch_kept(Cursor& cursor, const planner::Statement& statement, bool simple);
@@ -352,7 +367,7 @@ class Session {
 
     Core& core_;
     ClientStream client_;
-    bool local_;
+    ClientOrigin origin_;
     std::uint32_t id_;
     std::uint32_t secret_;
     std::string user_;
@@ -365,7 +380,10 @@ class Session {
     bool utf8_ = true;  ///< the client's encoding is the servers': keys can be hashed as they are
     Transaction transaction_;
     std::map<ShardId, Participant> statement_leases_;
-    std::map<ShardId, backend::Lease> pinned_;  ///< server sessions with state that cannot move
+    std::map<ShardId, backend::Lease> pinned_;  ///< server sessions with state that cannot move, and those in kept_
+    std::set<ShardId> kept_;                    ///< pinned by pool.mode session alone
+    const bool keeps_servers_;                  ///< pool.mode session
+    ClientSeats::Seat seat_;
     Relay relay_;
     planner::Planned planned_;  ///< reused by simple queries
     std::string* answer_ = nullptr;  ///< where answers go instead of the client

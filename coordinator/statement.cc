@@ -338,7 +338,7 @@ Participant* Session::try_use_shard(ShardId shard, bool writes) {
             found->second.wrote = found->second.wrote || writes;
             return &found->second;
         }
-        if (!pinned_.empty()) return nullptr;
+        if (!pinned_.empty() || keeps_servers_) return nullptr;
         backend::Lease lease = core_.pool().try_acquire(shard, database_name_, user_);
         if (!lease) return nullptr;
         participant = &statement_leases_[shard];
@@ -363,6 +363,7 @@ Task<Participant*> Session::use_shard(ShardId shard, bool writes) {
     if (!transaction_.open() && writes) co_await door();
     Participant* participant = try_use_shard(shard, writes);
     if (participant != nullptr) co_return participant;
+    if (keeps_servers_) co_await keep(shard);
     if (transaction_.open()) {
         if (use_ == Use::kStatement) refuse_second_shard(shard);
         participant = co_await join(shard);
@@ -448,6 +449,7 @@ bool Session::ensure_transaction(std::string begin_sql) {
 
 /// The session keeps this shard's server session to its end.
 Task<> Session::pin(ShardId shard) {
+    kept_.erase(shard);
     if (pinned_.contains(shard)) co_return;
     if (Participant* participant = transaction_.find(shard)) {
         backend::Lease& kept = pinned_[shard];

@@ -41,14 +41,12 @@ class Publisher : public replication::MapPublisher {
     Cluster& cluster_;
 };
 
-replication::SupervisorOptions supervisor_options(const ServerOptions& options) {
+replication::SupervisorOptions supervisor_options(const ServerOptions& options, bool automatic) {
     replication::SupervisorOptions made;
     made.policy.detect = options.failover_detect;
-    made.policy.automatic = options.automatic_failover;
+    made.policy.automatic = automatic;
     made.policy.continue_alone = options.without_standby_continue;
-    made.address_of = [user = options.service_user, password = options.service_password](const shardmap::Node& node) {
-        return backend::ServerAddress{.host = node.host, .port = node.port, .database = "postgres", .user = user, .password = password};
-    };
+    made.address_of = [options](const shardmap::Node& node) { return options.service_address(node.host, node.port, "postgres"); };
     return made;
 }
 
@@ -59,7 +57,7 @@ struct Supervision::State {
         : cluster(c), store(std::move(s)), publisher(c), resolver(c),
           supervisor(context.get_executor(),
                      {.store = store.get(), .nodes = n, .publisher = &publisher, .resolver = &resolver},
-                     supervisor_options(c.options())) {}
+                     supervisor_options(c.options(), c.live()->automatic_failover)) {}
 
     Cluster& cluster;
     std::shared_ptr<store::Store> store;

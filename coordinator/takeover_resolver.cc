@@ -9,8 +9,7 @@ namespace pgmosaic::coordinator {
 namespace {
 
 backend::ServerAddress address_of(const ServerOptions& options, const shardmap::Node& node, std::string database) {
-    return {.host = node.host, .port = node.port, .database = std::move(database), .user = options.service_user,
-            .password = options.service_password};
+    return options.service_address(node.host, node.port, std::move(database));
 }
 
 }  // namespace

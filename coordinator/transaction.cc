@@ -36,7 +36,7 @@ void Transaction::end() {
     savepoints_.clear();
     local_settings_.clear();
     settings_at_begin_.reset();
-    changed_catalog = false;
+    changed_catalog = changed_defaults = false;
     catalog.reset();
     moment_open = moment_tried = false;
     placement_changed = placement_of_old_table_changed = false;

@@ -84,6 +84,7 @@ class Transaction {
 
     Clock::time_point begun{};
     bool changed_catalog = false;
+    bool changed_defaults = false;                ///< of roles or databases: new server sessions begin with other settings
     bool moment_open = false;                     ///< all shards have the transaction's one snapshot
     bool moment_tried = false;                    ///< some of them may
     bool placement_changed = false;               ///< tables were distributed or brought home in it

@@ -98,6 +98,13 @@ struct PlanDetails {
     /// kBroadcast: nothing that lies on several shards is named. The home shard has carried it out; another shard may lack what it
     /// names (a function or a block of code may have made it, on the home shard only).
     bool elsewhere_optional = false;
+    /// kBroadcast: ALTER ROLE or DATABASE, by which new sessions may begin with other settings than old ones have.
+    bool changes_defaults = false;
+    /// kBroadcast: CREATE or ALTER ROLE … PASSWORD with a plain password, and where its constant stands in the statement's text. The
+    /// servers would each hash it with a salt of their own; a login by one proof on all of them wants the same everywhere.
+    std::string password{};
+    std::size_t password_begin = 0;
+    std::size_t password_end = 0;
 };
 
 /// Empty details for a statement that has none.

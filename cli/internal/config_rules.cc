@@ -31,6 +31,9 @@ class Rules {
         if (config_.tls_mode == "require" && config_.tls_certificate.empty()) {
             complain(at("tls", "mode"), "tls.mode \"require\" needs tls.certificate and tls.key");
         }
+        if (!config_.tls_client_ca.empty() && config_.tls_certificate.empty()) {
+            complain(at("tls", "client_ca"), "tls.client_ca needs tls.certificate and tls.key");
+        }
         if (config_.tls_certificate.empty() != config_.tls_key.empty()) {
             const bool key_missing = config_.tls_key.empty();
             complain(at("tls", key_missing ? "certificate" : "key"),
@@ -50,6 +53,7 @@ class Rules {
     void check_auth() {
         for (std::size_t i = 0; i < config_.auth.size(); ++i) {
             const std::string& from = config_.auth[i].from;
+            check_method(i);
             if (from == "local" || from == "all") continue;
             boost::system::error_code no_v4;
             boost::system::error_code no_v6;
@@ -58,6 +62,16 @@ class Rules {
             if (!no_v4 || !no_v6) continue;
             complain(in_record("auth", i, "from"), "invalid network in auth: \"" + from + "\"",
                      "local, all, or an address with a mask, such as 10.0.0.0/8");
+        }
+    }
+
+    void check_method(std::size_t i) {
+        const AuthRule& rule = config_.auth[i];
+        if (rule.method == "cert" && config_.tls_client_ca.empty()) {
+            complain(in_record("auth", i, "method"), "auth method \"cert\" needs tls.client_ca");
+        }
+        if (rule.method == "peer" && rule.from != "local") {
+            complain(in_record("auth", i, "method"), "auth method \"peer\" is for Unix sockets only", "from: local");
         }
     }
 

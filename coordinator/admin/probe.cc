@@ -52,8 +52,7 @@ Task<std::map<NodeId, NodeAnswer>> probe_nodes(Core& core, shardmap::MapPointer 
     TaskGroup group(co_await asio::this_coro::executor);
     for (const shardmap::Shard& shard : map->shards()) {
         for (const shardmap::Node& node : shard.nodes) {
-            const backend::ServerAddress address{.host = node.host, .port = node.port, .database = "postgres",
-                                                 .user = options.service_user, .password = options.service_password};
+            const backend::ServerAddress address = options.service_address(node.host, node.port, "postgres");
             group.spawn(probe(address, deadline, answers[node.id]));
         }
     }

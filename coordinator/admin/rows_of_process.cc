@@ -147,7 +147,7 @@ Task<JsonRows> event_rows(Session& session) {
 
 Task<JsonRows> setting_rows(Session& session) {
     JsonRows rows;
-    const auto& shown = session.core().cluster().options().settings_shown;
+    const auto& shown = session.core().live().settings_shown;
     for (const pgmosaic::Setting& setting : pgmosaic::settings()) {
         if (setting.type == SettingType::kRecords) continue;
         json::object row{{"name", json::string_view(setting.name)}, {"type", json::string_view(type_name(setting.type))},

@@ -12,8 +12,7 @@ Task<> run_there(Session& session, std::string name, std::string sql) {
     const ServerOptions& options = session.core().cluster().options();
     if (options.workbench_host.empty()) co_return;
     const Deadline deadline = Deadline::after(kPatience);
-    const backend::ServerAddress address{.host = options.workbench_host, .port = options.workbench_port, .database = "postgres",
-                                         .user = options.service_user, .password = options.service_password};
+    const backend::ServerAddress address = options.service_address(options.workbench_host, options.workbench_port, "postgres");
     std::optional<Error> failure;
     auto connection = co_await backend::ServiceConnection::open(address, deadline);
     if (!connection) {

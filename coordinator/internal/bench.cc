@@ -120,7 +120,7 @@ void Bench::add_row(std::string_view body) {
     out() += body;
     ++rows_;
     bytes_ += body.size();
-    if (bytes_ > session_.core().cluster().options().workbench_bytes_max) {
+    if (bytes_ > session_.core().live().workbench_bytes_max) {
         connection_->broken = true;
         throw PgError(Error{.code = sqlstate::kConfigurationLimitExceeded,
                             .message = "the query needs more rows on the workbench than limits.workbench_max_bytes allows",

@@ -35,7 +35,7 @@ bool is_duplicate(const Error& error) {
 
 backend::ServerAddress WorkbenchCache::address(std::string database, std::string user) const {
     return {.host = options_.workbench_host, .port = options_.workbench_port, .database = std::move(database), .user = std::move(user),
-            .unacknowledged_max_ms = 0};
+            .unacknowledged_max_ms = 0, .tls = options_.server_tls};
 }
 
 std::unique_ptr<backend::Connection> WorkbenchCache::take(const Place& place) {

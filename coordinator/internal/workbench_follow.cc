@@ -30,9 +30,7 @@ std::map<std::string, FollowedObjects>& followed_objects() {
 }
 
 Task<backend::QueryResult> run_on_workbench(const ServerOptions& options, std::string database, std::string sql) {
-    backend::ServerAddress owner{.host = options.workbench_host, .port = options.workbench_port, .database = std::move(database),
-                                 .user = options.service_user};
-    owner.password = options.service_password;
+    const backend::ServerAddress owner = options.service_address(options.workbench_host, options.workbench_port, std::move(database));
     auto connection = co_await backend::ServiceConnection::open(owner, Deadline::after(kFollowConnectTimeout));
     if (!connection) throw PgError(connection.error());
     auto prepared = co_await (*connection)->query(kWorkbenchRebuild, Deadline::after(kFollowTimeout));

@@ -2,6 +2,7 @@
 
 #include "planner/internal/create_as.h"
 #include "planner/internal/functions.h"
+#include "planner/internal/role_password.h"
 #include "planner/internal/statement.h"
 #include "planner/plan_details.h"
 
@@ -410,12 +411,15 @@ bool names_spread_table(const pg_query::Node& node, const PlanContext& context) 
 
 }  // namespace
 
-Statement plan_ddl(const pg_query::Node& node, StatementText, PlanContext& context) {
+Statement plan_ddl(const pg_query::Node& node, StatementText text, PlanContext& context) {
     if (of_large_object(node)) return route_home(Command::kDdl);  // large objects are the home shard's
     Statement statement = plan_definition(node, context);
     if (statement.plan == PlanKind::kBroadcast && statement.command == Command::kDdl && !statement.then) {
         PlanDetails details = details_of(statement);
         details.elsewhere_optional = !names_spread_table(node, context);
+        details.changes_defaults = node.has_alter_role_set_stmt() || node.has_alter_role_stmt() || node.has_alter_database_set_stmt() ||
+                                   node.has_alter_database_stmt();
+        note_role_password(node, text, details);
         set_details(statement, std::move(details));
     }
     return statement;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/internal/suggest.h"
+#include "cli/reload.h"
 
 namespace pgmosaic::cli {
 namespace {
@@ -163,6 +164,25 @@ TEST(Suggest, CountsSwapsAsOneMistake) {
     const std::vector<std::string> words{"memory", "mode"};
     EXPECT_EQ(nearest("memroy", words), "memory");
     EXPECT_EQ(nearest("zzz", words), "");
+}
+
+TEST(Config, SaysWhichRulesAndCertificatesDoNotFit) {
+    EXPECT_EQ(complaints("auth: [ { from: all, users: all, method: cert }, { from: all, users: all, method: peer } ]\n"),
+              "pgmosaic.yaml:1:42: error: auth method \"cert\" needs tls.client_ca\n"
+              "    1 | auth: [ { from: all, users: all, method: cert }, { from: all, users: all, method: peer } ]\n"
+              "      |                                          ^~~~\n"
+              "pgmosaic.yaml:1:83: error: auth method \"peer\" is for Unix sockets only\n"
+              "    1 | auth: [ { from: all, users: all, method: cert }, { from: all, users: all, method: peer } ]\n"
+              "      |                                                                                   ^~~~ from: local\n");
+    EXPECT_NE(complaints("tls: { client_ca: ca.crt }\n").find("tls.client_ca needs tls.certificate"), std::string::npos);
+}
+
+TEST(Reload, NamesWhatWaitsForARestart) {
+    const auto read = [](const std::string& text) { return check_config("pgmosaic.yaml", text).config; };
+    EXPECT_EQ(needing_restart(read(""), read("")), std::vector<std::string>{});
+    EXPECT_EQ(needing_restart(read(""), read("threads: 3\npool: { mode: session, per_shard: 7 }\nlog: { level: debug }\n")),
+              (std::vector<std::string>{"threads", "pool.mode"}));
+    EXPECT_EQ(needing_restart(read("servers: { user: a }"), read("servers: { user: b }")), std::vector<std::string>{"servers.user"});
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include "planner/plan_details.h"
 #include "tests/unit/planner/fixture.h"
 
 namespace pgmosaic::planner {
@@ -53,6 +54,28 @@ TEST_F(Definitions, TakeTheShardKeyFromAnOption) {
     EXPECT_EQ(plan("CREATE TABLE t (a int) WITH (mosaic.key = 'x')").refusal->code, sqlstate::kUndefinedColumn);
     EXPECT_NE(refusal_of("CREATE TABLE t (a int) WITH (mosaic.kye = 'a')"), "");
     EXPECT_NE(refusal_of("CREATE TEMP TABLE t (a int) WITH (mosaic.key = 'a')"), "");
+}
+
+TEST_F(Definitions, NoteWhereAPlainPasswordStands) {
+    struct Case {
+        const char* sql;
+        const char* password;
+        const char* constant;
+    };
+    for (const Case& each : {Case{"CREATE ROLE a LOGIN PASSWORD 'one'", "one", "'one'"}, Case{"ALTER USER a WITH ENCRYPTED PASSWORD E'o\\'ne' LOGIN", "o'ne", "E'o\\'ne'"},
+                             Case{"SELECT 1; ALTER ROLE a /* 'x' */ PASSWORD $$two$$ VALID UNTIL 'infinity'", "two", "$$two$$"},
+                             Case{"CREATE USER a PASSWORD U&'\\00fc'", "\u00fc", "U&'\\00fc'"}}) {
+        planner_.plan(each.sql, environment_, planned_);
+        const Statement& statement = planned_.text->statements.back();
+        const PlanDetails& details = details_of(statement);
+        EXPECT_EQ(details.password, each.password) << each.sql;
+        const std::string own = std::string(each.sql).substr(statement.offset, statement.length);
+        EXPECT_EQ(own.substr(details.password_begin, details.password_end - details.password_begin), each.constant) << each.sql;
+    }
+    for (const char* sql : {"CREATE ROLE a LOGIN", "ALTER ROLE a PASSWORD NULL", "ALTER ROLE a PASSWORD ''",
+                            "ALTER ROLE a PASSWORD 'md5d8578edf8458ce06fbc5bb76a58c5ca4'", "ALTER ROLE a PASSWORD 'SCRAM-SHA-256$4096:x$y:z'"}) {
+        EXPECT_EQ(details_of(plan(sql)).password, "") << sql;
+    }
 }
 
 }  // namespace
