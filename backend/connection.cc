@@ -84,6 +84,10 @@ bool is_end_of_server(std::string_view body) {
     return ends && severity != "ERROR";
 }
 
+bool is_unreplicated(std::string_view body) {
+    return wire::error_field(body, 'R') == "SyncRepWaitForLSN" && !is_end_of_server(body);
+}
+
 Connection::Connection(Handle connection, asio::generic::stream_protocol::socket socket)
     : connection_(std::move(connection)), stream_(std::move(socket)) {
     for (const char* name : kReported) {
@@ -211,7 +215,7 @@ void Connection::note(const wire::Frame& frame) {
             break;
         }
         case 'N':
-            if (wire::error_field(frame.body, 'R') == "SyncRepWaitForLSN") unreplicated_notice = true;
+            if (is_unreplicated(frame.body)) unreplicated_notice = true;
             break;
         case 'E':
             if (is_end_of_server(frame.body)) {

@@ -27,6 +27,9 @@ class ConnectionLost : public PgError {
 
 /// An ErrorResponse or NoticeResponse that tells of the end of the server (or of this session of it), by whatever cause.
 bool is_end_of_server(std::string_view body);
+/// True for the body of a notice that a commit's wait for its standby was given up, and its answer follows. Where the session ends with
+/// it no answer does: the connection is lost, and the commit's token tells its outcome.
+bool is_unreplicated(std::string_view body);
 
 /// A session on a server: libpq logs in (or we do, where there are keys instead of a password), afterwards protocol v3 is
 /// spoken on the socket itself.

@@ -26,5 +26,15 @@ TEST(EndOfServer, IsNotToldByAnErrorOfAStatement) {
     EXPECT_FALSE(is_end_of_server({}));
 }
 
+TEST(Unreplicated, IsToldByTheRoutineThatGaveUp) {
+    const auto notice = [](const std::string& code, const std::string& routine) {
+        return "SWARNING" + std::string(1, '\0') + "VWARNING" + '\0' + "C" + code + '\0' + "R" + routine + '\0' + '\0';
+    };
+    EXPECT_TRUE(is_unreplicated(notice("01000", "SyncRepWaitForLSN")));
+    EXPECT_FALSE(is_unreplicated(notice("57P01", "SyncRepWaitForLSN")));  // a server that is stopped answers nothing more
+    EXPECT_FALSE(is_unreplicated(notice("01000", "exec_simple_query")));
+    EXPECT_FALSE(is_unreplicated({}));
+}
+
 }  // namespace
 }  // namespace pgmosaic::backend
