@@ -39,6 +39,10 @@ void write_fields(std::string& out, char type, const Error& error) {
     field('H', error.hint);
     if (error.position > 0) field('P', std::to_string(error.position));
     field('W', error.context);
+    // PostgreSQL always says where it was: clients may count on the fields, and psql's \errverbose tells our errors from a server's.
+    field('F', "pgmosaic");
+    field('L', "0");
+    field('R', "endpoint");
     frame.int8(0);
 }
 
