@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include <atomic>
 #include <boost/system/system_error.hpp>
 #include <functional>
 #include <map>
@@ -70,6 +71,10 @@ class Connection {
     /// Asks the server to cancel what runs here, and returns when the server has taken note. It blocks: call it on a thread that
     /// may; it may outlive the connection. Empty: it cannot be made.
     std::function<void()> canceller();
+
+    /// Cancel requests for this session that may not have arrived yet. The thread that sends them may be last.
+    std::shared_ptr<std::atomic<int>> cancels;
+    bool cancel_under_way() const { return cancels && cancels->load() > 0; }
 
     bool broken = false;             ///< must not be reused
     bool fresh = true;               ///< nobody has used it yet: it has the server's defaults

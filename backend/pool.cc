@@ -23,6 +23,8 @@ bool may_pass(const Error& error) {
 }
 
 constexpr Clock::duration kRetry = 20ms;
+/// So often an applicant looks whether he is cancelled.
+constexpr Clock::duration kLook = 50ms;
 
 }  // namespace
 
@@ -88,7 +90,8 @@ Lease Pool::try_acquire(ShardId id, const std::string& database, const std::stri
     return lend(id, std::move(key), std::move(connection), shard.endpoint.generation);
 }
 
-Task<Lease> Pool::acquire(ShardId id, std::string database, std::string user) {
+Task<Lease> Pool::acquire(ShardId id, std::string database, std::string user, Applicant applicant) {
+    const int most = options_.per_shard_max + (applicant.holds_locks ? options_.reserve : 0);
     const Deadline deadline = Deadline::after(options_.wait_timeout);
     std::optional<Error> last;
     std::optional<Waiter> waiter;  // keeps its place in the queue until it is served
@@ -104,7 +107,7 @@ Task<Lease> Pool::acquire(ShardId id, std::string database, std::string user) {
                 wake_next(shard);
                 co_return lend(id, key, std::move(connection), shard.endpoint.generation);
             }
-            if (take_slot(shard)) {
+            if (take_slot(shard, most)) {
                 auto lease = co_await connect(id, key, database, user, deadline);
                 if (lease) {
                     waiter.reset();
@@ -116,8 +119,11 @@ Task<Lease> Pool::acquire(ShardId id, std::string database, std::string user) {
             }
         }
         if (deadline.passed()) break;
+        if (applicant.cancelled != nullptr && *applicant.cancelled) {
+            throw PgError(Error{.code = sqlstate::kQueryCanceled, .message = "canceling statement due to user request"});
+        }
         if (!waiter) waiter.emplace(executor_, shards_[id.value]);
-        const Clock::duration at_most = last ? kRetry : Clock::duration::max();
+        const Clock::duration at_most = last ? kRetry : kLook;
         co_await wait_in_queue(*waiter, deadline, at_most);
     }
     if (last || !shards_[id.value].endpoint.available) {
@@ -178,14 +184,14 @@ void Pool::wake_next(Shard& shard) {
     if (!shard.waiters.empty()) shard.waiters.front()->timer.cancel();
 }
 
-bool Pool::take_slot(Shard& shard) {
+bool Pool::take_slot(Shard& shard, int most) {
     int open = shard.slots->open.load();
-    while (open < options_.per_shard_max) {
+    while (open < most) {
         if (shard.slots->open.compare_exchange_weak(open, open + 1)) return true;
     }
     // The bound is reached: an idle connection of another database or user makes room.
     if (!close_one_idle(shard)) return false;
-    return take_slot(shard);
+    return take_slot(shard, most);
 }
 
 bool Pool::close_one_idle(Shard& shard) {

@@ -33,9 +33,17 @@ struct SlotCount {
 
 struct PoolOptions {
     int per_shard_max = 40;
+    /// More for those who hold locks already: what all others wait for must not itself wait for one of them (PROTOCOLS 2.10).
+    int reserve = 10;
     Clock::duration wait_timeout = 5s;
     Clock::duration idle_max = 600s;
     ServerTls tls{};
+};
+
+/// Who asks for a connection.
+struct Applicant {
+    bool holds_locks = false;
+    const bool* cancelled = nullptr;  ///< becomes true when he does not want it any more
 };
 
 class Pool;
@@ -73,8 +81,8 @@ class Lease {
 /// Core      one; `slots` is shared by all cores
 /// Lifetime  outlives its leases
 /// Cancel    a waiting acquire() leaves the queue
-/// Errors    the server's on login; 57P03 when no primary came within the waiting time; 53300 when no slot did
-/// Bound     `per_shard_max` connections per shard on all cores together
+/// Errors    the server's on login; 57014 for an applicant that was cancelled; 57P03 when no primary came within the waiting time; 53300 when no slot did
+/// Bound     `per_shard_max` (with `reserve`) connections per shard on all cores together
 class Pool {
    public:
     Pool(asio::any_io_executor executor, PoolOptions options, std::vector<std::shared_ptr<SlotCount>> slots);
@@ -82,7 +90,7 @@ class Pool {
 
     /// The idle connection that was used last, if there is one: no waiting.
     Lease try_acquire(ShardId shard, const std::string& database, const std::string& user);
-    Task<Lease> acquire(ShardId shard, std::string database, std::string user);
+    Task<Lease> acquire(ShardId shard, std::string database, std::string user, Applicant applicant = Applicant());
 
     /// A new map: idle connections of older generations are closed, those in use are cut if their server is gone.
     void set_endpoint(ShardId shard, Endpoint endpoint);
@@ -132,7 +140,7 @@ class Pool {
         std::list<Connection*> in_use;
         std::list<Waiter*> waiters;
     };
-    bool take_slot(Shard& shard);
+    bool take_slot(Shard& shard, int most);
     void free_slot(Shard& shard);
     bool close_one_idle(Shard& shard);
     void give_back(Lease& lease, bool reusable);

@@ -31,6 +31,12 @@ bool take(const wire::Frame& frame, QueryResult& result, std::optional<Error>& f
         case 'C':
             result.tag = wire::Reader(frame.body).cstring();
             return false;
+        case 'N': {
+            // That a commit was not waited for is told by `unreplicated`.
+            const bool own = is_end_of_server(frame.body) || wire::error_field(frame.body, 'R') == "SyncRepWaitForLSN";
+            if (!own) result.notices += frame.whole;
+            return false;
+        }
         case 'E':
             if (!failure) failure = wire::read_error(frame.body);
             return false;

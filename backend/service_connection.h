@@ -14,6 +14,7 @@ struct QueryResult {
     std::vector<std::string> columns{};
     std::vector<std::vector<std::optional<std::string>>> rows{};
     std::string tag{};         ///< of the last statement
+    std::string notices{};     ///< NoticeResponse frames that are the client's if the statement was
     bool unreplicated = false;  ///< a commit in it ended before the standby had it: needs a barrier
 
     /// The only value of the only row, or empty.

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
 #include <cerrno>
+#include <utility>
 
 namespace pgmosaic::backend {
 
@@ -24,7 +26,13 @@ Task<> Stream::fill(std::size_t want) {
     }
     const std::size_t room = std::max(next_read_bytes_, want);
     char* target = input_.reserve(room);
-    const std::size_t count = co_await socket_.async_read_some(asio::buffer(target, input_.room()), asio::use_awaitable);
+    boost::system::error_code error;
+    reading_ = true;
+    const std::size_t count = co_await socket_.async_read_some(asio::buffer(target, input_.room()), asio::redirect_error(asio::use_awaitable, error));
+    reading_ = false;
+    const bool interrupted = std::exchange(interrupted_, false);
+    if (error && !(interrupted && error == asio::error::operation_aborted)) throw boost::system::system_error(error);
+    if (error) co_return;
     input_.added(count);
     note_read(count, room);
 }
@@ -91,6 +99,13 @@ void Stream::try_write_quietly(std::string_view bytes) {
 void Stream::stop_reading() {
     boost::system::error_code ignored;
     if (socket_.is_open()) socket_.shutdown(asio::socket_base::shutdown_receive, ignored);
+}
+
+void Stream::interrupt_read() {
+    if (!reading_) return;
+    interrupted_ = true;
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
 }
 
 void Stream::close() {

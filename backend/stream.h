@@ -55,6 +55,8 @@ class Stream {
     void try_write_quietly(std::string_view bytes);
     /// Whoever waits in fill() gets an end of file; writing still works.
     void stop_reading();
+    /// Whoever waits in fill() goes on with nothing read.
+    void interrupt_read();
 
    private:
     Task<> fill_encrypted(std::size_t want);
@@ -71,6 +73,8 @@ class Stream {
     std::size_t read_bytes_min_;
     std::size_t next_read_bytes_;
     std::uint64_t written_ = 0;
+    bool reading_ = false;
+    bool interrupted_ = false;
 };
 
 /// While it lives, a passed deadline shuts the stream down; fill() and write() then throw, and fired() is true.

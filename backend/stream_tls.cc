@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/system/system_error.hpp>
 #include <utility>
 
@@ -44,8 +46,14 @@ Task<> Stream::fill_encrypted(std::size_t want) {
     while (count == 0) {
         if (!try_send_records()) co_await send_records();  // a key update is answered
         char* records = tls_->received().reserve(std::max(next_read_bytes_, kRecordsBytesMin));
+        boost::system::error_code error;
+        reading_ = true;
         const std::size_t there =
-            co_await socket_.async_read_some(asio::buffer(records, tls_->received().room()), asio::use_awaitable);
+            co_await socket_.async_read_some(asio::buffer(records, tls_->received().room()), asio::redirect_error(asio::use_awaitable, error));
+        reading_ = false;
+        const bool interrupted = std::exchange(interrupted_, false);
+        if (error && !(interrupted && error == asio::error::operation_aborted)) throw boost::system::system_error(error);
+        if (error) co_return;
         tls_->received().added(there);
         count = tls_->decrypt(target, input_.room());
     }

@@ -20,7 +20,13 @@ void Background::cancel_query(backend::Connection& connection) {
     if (!cancel) return;
     // A late signal would hit whatever runs next on this server session.
     connection.dirty = true;
-    boost::asio::post(threads(), cancel);
+    if (!connection.cancels) connection.cancels = std::make_shared<std::atomic<int>>(0);
+    ++*connection.cancels;
+    // It returns when the server has closed its end: the signal has been sent then.
+    boost::asio::post(threads(), [cancel, under_way = connection.cancels] {
+        cancel();
+        --*under_way;
+    });
 }
 
 void Background::stop() { threads().join(); }

@@ -26,6 +26,9 @@
 namespace pgmosaic::coordinator {
 
 class Core;
+namespace notify {
+class Notifier;
+}
 
 /// What the coordinator knows of one database. Serves several cores: the catalog is published, never changed.
 class Database {
@@ -46,6 +49,7 @@ class Database {
     void set_prepared() { prepared_.store(true, std::memory_order_relaxed); }
     /// Who may read or commit to several shards now.
     moment::Moment& moment() { return moment_; }
+    std::atomic<int> listening{0};  ///< channels that sessions listen to, each session's counted
     std::atomic<bool> placement_changing{false};  ///< somebody holds its gates (admin/placement_gate.h)
 
    private:
@@ -102,6 +106,8 @@ class Cluster {
     /// What a commit that is sent now will be behind of, in its shard's WAL.
     WalFloor& wal_floor(ShardId shard) { return wal_floors_[shard.value]; }
     const WalFloor& wal_floor(ShardId shard) const { return wal_floors_[shard.value]; }
+
+    notify::Notifier* notifier = nullptr;  ///< the server's; set before cores run
 
     /// Hooks that the server sets before cores run. Store calls in them are short; see store::Store.
     std::function<Result<GroupId>(const std::string& database, const std::string& name, Oid key_type)> make_group;

@@ -15,6 +15,11 @@ namespace {
 
 Error rolled_back(const Error& cause) {
     Error error = cause;
+    // Notifications, temporary tables and exported snapshots cannot be prepared, and only one participant need not be.
+    if (error.code == sqlstate::kFeatureNotSupported && error.hint.empty()) {
+        error.detail = "The transaction has written on several shards, and only one shard's part of it may have done that.";
+        error.hint = "Keep what notifies (triggers that do, too), and temporary tables, to one shard per transaction.";
+    }
     if (error.code == sqlstate::kConnectionFailure) {
         error.code = sqlstate::kSerializationFailure;
         error.detail = error.message + ".";
@@ -31,8 +36,8 @@ Error outcome_unknown() {
                  .hint = "Look for the effect of the transaction before you run it again."};
 }
 
-/// PREPARE TRANSACTION on one participant; what came of it is left in `failure`.
-Task<> prepare_on(Participant& participant, std::string gid, std::optional<Error>& failure) {
+/// PREPARE TRANSACTION on one participant; what came of it is left in `failure`, what its triggers said in `notices`.
+Task<> prepare_on(Participant& participant, std::string gid, std::optional<Error>& failure, std::string& notices) {
     auto result = co_await backend::run_query(participant.connection(), "PREPARE TRANSACTION '" + gid + "'", Deadline::after(60s));
     if (!result) {
         failure = result.error();
@@ -42,6 +47,16 @@ Task<> prepare_on(Participant& participant, std::string gid, std::optional<Error
         failure = Error{.code = sqlstate::kSerializationFailure,
                         .message = "the transaction is rolled back: a standby did not acknowledge its preparation"};
     }
+    if (result) notices = std::move(result->notices);
+}
+
+/// The participant that is not prepared: what cannot be (temporary tables, notifications) lives on a pinned server session, or has
+/// run triggers or functions.
+Participant& choose_agent(const std::vector<Participant*>& writers) {
+    const auto pinned = std::find_if(writers.begin(), writers.end(), [](const Participant* p) { return p->pinned != nullptr; });
+    if (pinned != writers.end()) return **pinned;
+    const auto notifies = std::find_if(writers.begin(), writers.end(), [](const Participant* p) { return p->notifies; });
+    return notifies == writers.end() ? *writers.front() : **notifies;
 }
 
 /// What a reader has to say at COMMIT changes nothing any more.
@@ -60,12 +75,15 @@ Task<> Session::commit() {
         co_await rollback();
         co_return;
     }
+    const std::set<std::string> channels_before = channels_;
     std::vector<Participant*> writers;
     for (auto& [shard, participant] : transaction_.participants()) {
         if (participant.wrote && participant.began) writers.push_back(&participant);
     }
     std::optional<Error> failure;
+    std::optional<std::set<std::string>> channels;
     try {
+        if (!transaction_.channel_changes().empty()) channels = co_await channels_at_commit();
         co_await hold_gate(*this);
         if (writers.size() > 1) co_await commit_several(writers);
         else if (writers.size() == 1) co_await commit_one(*writers.front());
@@ -75,7 +93,9 @@ Task<> Session::commit() {
         failure = error.error();
     }
     committing_ = false;
+    if (!failure && channels) keep_channels(*channels);
     if (failure) {
+        keep_channels(channels_before);
         co_await rollback();
         throw PgError(*failure);
     }
@@ -96,8 +116,10 @@ Task<> Session::commit_one(Participant& writer) {
     }
     co_await door();
     if (writer.connection().broken) throw PgError(loss_error());
+    check_not_cancelled();
     committing_ = true;
     const CommitToken token = make_token(core_, writer);
+    const Announcement announcement = announce(writer);
     const auto result = co_await backend::run_query(writer.connection(), token_sql(token) + "COMMIT", Deadline::never());
     if (!result) {
         if (!writer.connection().broken) throw PgError(result.error());
@@ -111,7 +133,9 @@ Task<> Session::commit_one(Participant& writer) {
     if (result->tag != "COMMIT") {
         throw PgError(Error{.code = sqlstate::kInFailedSqlTransaction, .message = "the shard rolled the transaction back"});
     }
+    client_.out() += result->notices;
     if (result->unreplicated) co_await barrier(writer.shard());
+    co_await hear_announcement(announcement);
 }
 
 /// PREPARE on all but the last agent, whose COMMIT carries the decision; then COMMIT PREPARED on the others.
@@ -121,9 +145,7 @@ Task<> Session::commit_several(std::vector<Participant*> writers) {
         start_relay(*writer);
         co_await relay_.drain(writer->connection(), client_);
     }
-    // What cannot be prepared (temporary tables, NOTIFY) lives on a pinned server session, or at home: it commits last.
-    const auto last = std::find_if(writers.begin(), writers.end(), [](const Participant* p) { return p->pinned != nullptr; });
-    Participant& agent = last == writers.end() ? *writers.front() : **last;
+    Participant& agent = choose_agent(writers);
     const std::string nonce = make_nonce();
     const std::string gid = core_.cluster().new_gid(agent.shard(), proof_of(nonce));
     struct Settle {  // once it is not ours any more, recovery may take it up
@@ -145,9 +167,10 @@ Task<> Session::commit_several(std::vector<Participant*> writers) {
     }
     fault_point("commit:before_prepare");
     std::vector<std::optional<Error>> failures(others.size());
+    std::vector<std::string> notices(others.size());
     {
         TaskGroup group(co_await asio::this_coro::executor);
-        for (std::size_t i = 0; i < others.size(); ++i) group.spawn(prepare_on(*others[i], gid, failures[i]));
+        for (std::size_t i = 0; i < others.size(); ++i) group.spawn(prepare_on(*others[i], gid, failures[i], notices[i]));
         co_await group.join();
     }
     std::vector<ShardId> shards;
@@ -155,11 +178,13 @@ Task<> Session::commit_several(std::vector<Participant*> writers) {
         shards.push_back(other->shard());
         other->began = false;
     }
+    for (const std::string& said : notices) client_.out() += said;
     fault_point("commit:after_prepare");
     // From sending the decision on, the transaction becomes visible shard by shard (PROTOCOLS 2.3).
     moment::Hold phase_two;
     const bool prepared = std::all_of(failures.begin(), failures.end(), [](const auto& failure) { return !failure; });
     try {
+        check_not_cancelled();
         if (prepared) phase_two = co_await database_->moment().commit(gid, shards, wait_deadline());
     } catch (const PgError& error) {
         failures.emplace_back(error.error());
@@ -172,6 +197,7 @@ Task<> Session::commit_several(std::vector<Participant*> writers) {
     }
 
     committing_ = true;
+    const Announcement announcement = announce(agent);
     const auto decided = co_await backend::run_query(agent.connection(), decide_yes_sql(gid, nonce, names), Deadline::never());
     fault_point("commit:after_decision");
     Verdict verdict = Verdict::kYes;
@@ -182,6 +208,7 @@ Task<> Session::commit_several(std::vector<Participant*> writers) {
         if (agent.connection().broken) verdict = co_await settle_decision(core_, gid, database_name_);
     } else {
         agent.began = false;
+        client_.out() += decided->notices;
         if (decided->unreplicated) co_await barrier(agent.shard());
     }
     if (verdict == Verdict::kUnknown) throw PgError(outcome_unknown());
@@ -192,6 +219,7 @@ Task<> Session::commit_several(std::vector<Participant*> writers) {
         throw PgError(!decided ? rolled_back(decided.error())
                                : Error{.code = sqlstate::kSerializationFailure, .message = "the transaction is rolled back"});
     }
+    co_await hear_announcement(announcement);
     forget_decision(core_, agent.shard(), gid, database_name_);
 }
 

@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kDescriptionsMax = 4096;
 constexpr std::size_t kIdentitiesMax = 1024;
 constexpr std::size_t kStatementIdsMax = 65536;
+constexpr std::size_t kTextsSeenMax = 8192;
 constexpr int kServicePerShardMax = 20;
 
 std::vector<std::shared_ptr<backend::SlotCount>> fresh_slots(std::size_t count) {
@@ -67,6 +68,7 @@ void Core::set_endpoint(const shardmap::Shard& shard) {
     endpoint.available = endpoint.available && available_[shard.id.value];
     pool_->set_endpoint(shard.id, endpoint);
     service_pool_->set_endpoint(shard.id, endpoint);
+    if (on_endpoint) on_endpoint(shard.id, endpoint);
 }
 
 planner::Planner& Core::planner(const std::string& database) {
@@ -102,6 +104,11 @@ std::shared_ptr<const Identity> Core::find_identity(const std::string& key, cons
 void Core::keep_identity(const std::string& key, std::shared_ptr<const Identity> identity) {
     if (identities_.size() >= kIdentitiesMax) identities_.clear();
     identities_.emplace(key, std::move(identity));
+}
+
+bool Core::seen_before(std::string_view text) {
+    if (texts_seen_.size() >= kTextsSeenMax) texts_seen_.clear();
+    return !texts_seen_.insert(std::hash<std::string_view>{}(text)).second;
 }
 
 std::uint64_t Core::statement_id(const std::string& key) {

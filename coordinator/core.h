@@ -2,16 +2,19 @@
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "backend/pool.h"
 #include "base/task_group.h"
 #include "coordinator/admin/gate.h"
 #include "coordinator/cluster.h"
 #include "coordinator/internal/workbench_cache.h"
+#include "coordinator/notify/listeners.h"
 #include "coordinator/session_settings.h"
 #include "planner/planner.h"
 #include "wire/messages.h"
@@ -58,6 +61,7 @@ class Core {
     void use_live(LivePointer live);
     WorkbenchCache& workbench() { return workbench_; }
     SettingsTable& settings() { return settings_; }
+    notify::Listeners& listeners() { return listeners_; }
     TaskGroup& tasks() { return tasks_; }
     planner::Planner& planner(const std::string& database);
     Gate& gate(const std::string& database);
@@ -65,6 +69,8 @@ class Core {
     void use_map(shardmap::MapPointer map);
     /// Statements for a shard wait while it is not available, whatever the map says.
     void set_available(ShardId shard, bool available);
+    /// Told where a shard's primary is now, like the pools.
+    std::function<void(ShardId, const backend::Endpoint&)> on_endpoint;
 
     std::set<Session*>& sessions() { return sessions_; }
     /// How many sessions this core has; any core may ask.
@@ -77,6 +83,9 @@ class Core {
     std::shared_ptr<const Identity> find_identity(const std::string& key, const SettingsPointer& settings) const;
     void keep_identity(const std::string& key, std::shared_ptr<const Identity> identity);
     void forget_identities() { identities_.clear(); }
+
+    /// True if this text has been asked about lately: it is worth preparing.
+    bool seen_before(std::string_view text);
 
     /// Number of a statement's text (with its parameter types) on this core's server connections.
     std::uint64_t statement_id(const std::string& key);
@@ -93,11 +102,13 @@ class Core {
     std::unique_ptr<backend::Pool> service_pool_;
     WorkbenchCache workbench_;
     SettingsTable settings_;
+    notify::Listeners listeners_;
     std::unordered_map<std::string, std::unique_ptr<planner::Planner>> planners_;
     std::unordered_map<std::string, std::unique_ptr<Gate>> gates_;
     std::unordered_map<std::string, std::shared_ptr<const Description>> descriptions_;
     std::unordered_multimap<std::string, std::shared_ptr<const Identity>> identities_;
     std::unordered_map<std::string, std::uint64_t> statement_ids_;
+    std::unordered_set<std::size_t> texts_seen_;  ///< by hash: two texts with one hash cost a statement with a name
     std::uint64_t next_statement_id_ = 0;
     std::set<Session*> sessions_;
     std::atomic<std::size_t> sessions_count_{0};

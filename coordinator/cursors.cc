@@ -4,12 +4,14 @@
 #include "coordinator/session.h"
 #include "planner/plan_details.h"
 
-/// Cursors of SQL: one over a single shard's rows lives on that shard; one over merged rows is kept here, forward only.
+/// Cursors of SQL: one over a single shard's rows lives on that shard; one over merged rows is kept here, forward only. Its rows are
+/// all there from its declaration on, so WITH HOLD is only a matter of when it is forgotten.
 namespace pgmosaic::coordinator {
 
 Task<> Session::declare_cursor(const Request& request) {
     const planner::Statement& statement = request.statement;
-    if (!statement.force && transaction_.mode() != Transaction::Mode::kExplicit) {
+    const bool holds = statement.force;
+    if (!holds && transaction_.mode() != Transaction::Mode::kExplicit) {
         throw PgError(Error{.code = sqlstate::kNoActiveSqlTransaction,
                             .message = "DECLARE CURSOR can only be used in transaction blocks"});
     }
@@ -29,15 +31,27 @@ Task<> Session::declare_cursor(const Request& request) {
     co_await run_statement(Request{planned.text->statements.front(), sql, planned.literals});
     answer_ = nullptr;
     answer_kept_ = false;
-    // All rows are here already: one WITH HOLD has nothing to do when its transaction commits.
-    cursors_[statement.name] = {.rows = std::move(rows), .with_hold = statement.force, .held = statement.force && !transaction_.open()};
+    cursors_[statement.name] = {.rows = std::move(rows), .holds = holds, .of_transaction = transaction_.open(), .savepoints = transaction_.savepoints().size()};
     wire::write_command_complete(client_.out(), "DECLARE CURSOR");
 }
 
-/// A transaction has ended, and with it the cursors that do not outlive it.
-void Session::end_cursors(bool committed) {
-    std::erase_if(cursors_, [committed](const auto& entry) { return !entry.second.held && !(committed && entry.second.with_hold); });
-    for (auto& [name, cursor] : cursors_) cursor.held = true;
+void Session::note_server_cursor(const planner::Statement& statement, ShardId shard) {
+    cursors_[statement.name] = {.shard = shard, .holds = statement.force, .of_transaction = transaction_.open(),
+                                .savepoints = transaction_.savepoints().size()};
+}
+
+void Session::forget_cursors_behind(std::size_t savepoints) {
+    std::erase_if(cursors_, [savepoints](const auto& entry) { return entry.second.of_transaction && entry.second.savepoints > savepoints; });
+}
+
+void Session::forget_cursors(bool committed) {
+    for (auto cursor = cursors_.begin(); cursor != cursors_.end();) {
+        Cursor& each = cursor->second;
+        const bool stays = each.holds && (committed || !each.of_transaction);
+        each.of_transaction = false;
+        if (stays) ++cursor;
+        else cursor = cursors_.erase(cursor);
+    }
 }
 
 /// The columns of a cursor that SQL has declared. Errors: 34000.

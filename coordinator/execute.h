@@ -12,6 +12,8 @@
 namespace pgmosaic::coordinator {
 
 Task<> execute_scatter(Session& session, const Request& request);
+/// The same as written, whatever it reads and when; a write outside of a transaction gets one of its own, begun so.
+Task<> execute_on_shards(Session& session, const Request& request, std::string begin_sql);
 Task<> execute_workbench(Session& session, const Request& request);
 Task<> execute_insert(Session& session, const Request& request);
 Task<> execute_reference_write(Session& session, const Request& request);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "coordinator/execute.h"
+#include "coordinator/internal/one_moment.h"
 #include "coordinator/internal/row_writer.h"
 #include "coordinator/internal/shard_statement.h"
 #include "shardmap/key_types.h"
@@ -97,22 +98,18 @@ class SourcePortals {
     Task<> open(const std::vector<ShardId>& shards, std::string sql) {
         const planner::Statement& statement = source_.statement();
         participants_ = co_await session_.use_shards(shards, statement.writes);
-        std::vector<ShardReply> replies;
-        std::vector<Oid> types = source_.types();
-        for (Oid& type : types) {
+        NamedPortal portal{.name = kPortal, .sql = std::move(sql), .types = source_.types(), .bind_tail = source_.bound().tail};
+        for (Oid& type : portal.types) {
             if (type >= 16384) type = 0;  // a user's type has another number on each server
         }
+        // A SELECT reads by the snapshot of its Bind; a write takes another when it runs (PROTOCOLS 2.5).
+        portal.at_one_moment = statement.command == planner::Command::kSelect && session_.needs_window(shards.size());
+        std::vector<ShardReply> replies;
         for (Participant* participant : participants_) {
-            backend::Connection& connection = participant->connection();
-            if (statement.runs_user_code) connection.dirty = true;
-            wire::write_parse(connection.out(), "", sql, types);
-            connection.unnamed_statement = 0;
-            wire::FrameWriter(connection.out(), 'B').cstring(kPortal).cstring("").bytes(source_.bound().tail);
-            wire::write_sync(connection.out());
+            if (statement.runs_user_code) participant->connection().dirty = true;
             replies.emplace_back(*participant);
         }
-        for (Participant* participant : participants_) co_await participant->connection().write();
-        for (ShardReply& reply : replies) co_await reply.skip_to_end();
+        co_await open_portals(session_, replies, std::move(portal));
         for (ShardReply& reply : replies) check(reply);
     }
 

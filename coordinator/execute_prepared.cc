@@ -52,6 +52,11 @@ Task<std::string> prepare_for_client(Session& session, std::string gid) {
         co_await session.rollback();
         co_return "ROLLBACK";
     }
+    if (!transaction.channel_changes().empty()) {
+        co_await session.rollback();
+        throw PgError(Error{.code = sqlstate::kFeatureNotSupported,
+                            .message = "cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY"});
+    }
     std::vector<ShardId> writers;
     for (auto& [shard, participant] : transaction.participants()) {
         if (participant.wrote && shard != session.home()) writers.push_back(shard);

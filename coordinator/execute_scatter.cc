@@ -1,4 +1,5 @@
 #include "coordinator/execute.h"
+#include "coordinator/execute_colocated_insert.h"
 #include "coordinator/internal/one_moment.h"
 #include "coordinator/merge/merger.h"
 
@@ -32,7 +33,7 @@ class ScatterRun {
         if (request_.statement.returns_rows && reads_rows() && session_.needs_window(shards.size())) {
             std::vector<MomentPart> parts;
             for (Participant* participant : participants) parts.push_back({.reply = replies_.emplace_back(*participant), .sql = std::string(sql)});
-            co_await send_at_one_moment(session_, request_, std::move(parts), formats);
+            co_await send_at_one_moment(session_, request_, std::move(parts), formats, !request_.statement.writes);
             co_return;
         }
         for (Participant* participant : participants) {
@@ -186,10 +187,16 @@ Task<std::string> run_scatter(Session& session, const Request& request, const st
 }  // namespace
 
 Task<> execute_scatter(Session& session, const Request& request) {
+    const bool handled = co_await insert_at_one_moment(session, request);
+    if (handled) co_return;
+    co_await execute_on_shards(session, request, "BEGIN");
+}
+
+Task<> execute_on_shards(Session& session, const Request& request, std::string begin_sql) {
     const std::vector<ShardId> shards = session.shards_of(*request.statement.scatter, request);
     // Writes are a transaction even where the client opened none: commit() knows how to end it on several shards, and how to
     // find the outcome of a lost COMMIT.
-    const bool own = request.statement.writes && session.ensure_transaction();
+    const bool own = request.statement.writes && session.ensure_transaction(std::move(begin_sql));
     std::string tag;
     try {
         tag = co_await run_scatter(session, request, shards);

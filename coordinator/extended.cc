@@ -31,6 +31,14 @@ Error no_statement(std::string_view name) {
                                          : "prepared statement \"" + std::string(name) + "\" does not exist"};
 }
 
+/// One row that the session itself makes.
+bool gives_own_row(const planner::Statement& statement) {
+    using planner::Command;
+    if (statement.plan != PlanKind::kLocal || !statement.returns_rows) return false;
+    const Command command = statement.command;
+    return command == Command::kShow || command == Command::kExportSnapshot || command == Command::kListening;
+}
+
 /// The tag of the CommandComplete that ends an answer.
 std::string last_tag(std::string_view frames) {
     std::string tag;
@@ -164,6 +172,7 @@ Portal Session::read_portal(std::string_view body) const {
 void Session::bind_on(Participant& participant, const std::string& name, const Portal& portal) {
     const planner::Statement& statement = portal.statement->planned.text->statements.front();
     if (statement.runs_user_code) participant.connection().dirty = true;
+    participant.notifies = participant.notifies || announces(statement);
     relay_.error_context = shard_context(statement, *portal.shard);
     put_parse(participant, *portal.statement);
     put_bind(participant, name, portal);
@@ -174,7 +183,7 @@ void Session::bind_on(Participant& participant, const std::string& name, const P
 /// False: nothing has happened, and handle() is to be awaited. Errors: throws what handle() would.
 bool Session::handle_now(const wire::Frame& frame) {
     const bool hot = frame.type == 'B' || ((frame.type == 'E' || frame.type == 'D') && pipeline_ != nullptr);
-    if (!hot || skip_until_sync_ || !try_enter_gate(*this)) return false;
+    if (!hot || skip_until_sync_ || cancel_sent_ || !try_enter_gate(*this)) return false;
     if (pipeline_ == nullptr) forget_last_message();
     if (frame.type == 'B') return bind_now(frame.body);
     if (frame.type == 'E') return execute_now(frame.body);
@@ -266,7 +275,7 @@ std::optional<ShardId> Session::shard_of_bind(const Portal& portal) {
     check_parameter_count(prepared, portal.bind);
     std::optional<ShardId> shard;
     const Request request{statement, prepared.sql, prepared.planned.literals, &portal.bind, &prepared};
-    if (statement.plan == PlanKind::kRoute && statement.admin_views.empty() && !statement.pins && !planner::explains_route(statement)) {
+    if (statement.plan == PlanKind::kRoute && statement.admin_views.empty() && !statement.pins && !statement.unlocks && !planner::explains_route(statement)) {
         effective(statement, request, shard);
     }
     return shard;
@@ -465,7 +474,7 @@ Task<std::shared_ptr<const Description>> Session::describe_any(const PreparedSta
     if (!statements.empty()) {
         const planner::Statement& statement = statements.front();
         if (statement.plan == PlanKind::kAdmin) co_return admin_description(statement);
-        if (statement.plan == PlanKind::kLocal && statement.command == planner::Command::kShow) co_return shown_description(statement);
+        if (gives_own_row(statement)) co_return shown_description(statement);
         if (!statement.admin_views.empty()) {
             const Request request{statement, prepared.sql, prepared.planned.literals};
             co_return co_await describe(co_await admin_view_sql(*this, request), prepared.types);
@@ -640,7 +649,9 @@ Task<> Session::on_sync_pipeline(bool ends) {
     const bool forward = ends && !transaction_.open();
     if (pipeline_ != nullptr) {
         if (pipeline_->wrote && !transaction_.open()) co_await door();
-        ready_sent_ = co_await finish_pipeline(forward);
+        const Announcement announcement = transaction_.open() ? Announcement() : announce(*pipeline_);
+        ready_sent_ = co_await finish_pipeline(forward && !announcement.made());
+        co_await hear_announcement(announcement);
         if (relay_.failed()) transaction_.fail();
         pipeline_ = nullptr;
         pipeline_executed_ = false;

@@ -90,7 +90,11 @@ Task<> Session::run_local(const Request& request) {
             run_sql_deallocate(request);
             break;
         }
-        case Command::kShow: show_own(request); break;
+        case Command::kShow: co_await show_own(request); break;
+        case Command::kExportSnapshot: co_await export_snapshot(request); break;
+        case Command::kListening: show_channels(request); break;
+        case Command::kListen:
+        case Command::kUnlisten: co_await run_listen(statement); break;
         case Command::kFetch:
         case Command::kClose: co_await run_cursor(request); break;
         default:
@@ -152,7 +156,7 @@ Task<> Session::run_savepoint(const planner::Statement& statement) {
     const std::string quoted = planner::quote_identifier(statement.name);
     if (statement.verb == TransactionVerb::kSavepoint) {
         co_await on_all_participants("SAVEPOINT " + quoted);
-        savepoints.push_back({statement.name, settings_});
+        savepoints.push_back({statement.name, settings_, transaction_.channel_changes().size()});
         co_return;
     }
     const auto found = std::find_if(savepoints.rbegin(), savepoints.rend(),
@@ -163,11 +167,15 @@ Task<> Session::run_savepoint(const planner::Statement& statement) {
     const auto place = std::prev(found.base());
     if (statement.verb == TransactionVerb::kRelease) {
         co_await on_all_participants("RELEASE SAVEPOINT " + quoted);
+        const auto left = static_cast<std::size_t>(place - savepoints.begin());
+        for (auto& [name, cursor] : cursors_) cursor.savepoints = std::min(cursor.savepoints, left);
         savepoints.erase(place, savepoints.end());
         co_return;
     }
     co_await on_all_participants("ROLLBACK TO SAVEPOINT " + quoted);
+    forget_cursors_behind(static_cast<std::size_t>(place - savepoints.begin()));
     settings_ = place->settings;
+    transaction_.channel_changes().resize(place->channel_changes);
     // A server that joined later has other settings than we now believe: it is told all of them next time.
     for (auto& [shard, participant] : transaction_.participants()) participant.settings_before.reset();
     savepoints.erase(std::next(place), savepoints.end());
@@ -218,7 +226,7 @@ Task<> Session::end_transaction(bool committed) {
     }
     for (auto& [name, portal] : portals_) portal.shard.reset();
     portals_.clear();
-    end_cursors(committed);
+    forget_cursors(committed);
     const bool defaults_changed = committed && transaction_.changed_defaults;
     transaction_.end();
     if (changed) {
@@ -244,20 +252,40 @@ void Session::check_own_setting(const planner::Statement& statement) const {
 std::shared_ptr<const Description> Session::shown_description(const planner::Statement& statement) {
     auto description = std::make_shared<Description>();
     description->returns_rows = true;
-    description->fields.push_back({.name = lower(statement.name), .type = kShownType});
+    const std::string name = statement.command == Command::kShow ? lower(statement.name) : statement.arguments.at(0);
+    description->fields.push_back({.name = name, .type = kShownType});
     return description;
 }
 
-void Session::show_own(const Request& request) {
+void Session::answer_own_row(const Request& request, std::string_view value) {
+    if (request.simple()) wire::write_row_description(answer(), shown_description(request.statement)->fields);
+    wire::FrameWriter(answer(), 'D').int16(1).int32(static_cast<std::int32_t>(value.size())).bytes(value);
+}
+
+/// What it is for this session, or by default on the servers.
+Task<std::string> Session::idle_timeout(std::string name) {
+    const Timeouts& own = timeouts();
+    const Clock::duration time = name == "idle_session_timeout" ? own.idle_session : own.idle_in_transaction;
+    if (time.count() > 0) co_return shown_time(time);
+    const auto at_home = co_await query_shard(home(), "SHOW " + name, false);
+    co_return at_home.scalar();
+}
+
+Task<> Session::show_own(const Request& request) {
     const planner::Statement& statement = request.statement;
     const std::string name = lower(statement.name);
+    if (is_idle_timeout(name)) {
+        const std::string value = co_await idle_timeout(name);
+        answer_own_row(request, value);
+        wire::write_command_complete(answer(), "SHOW");
+        if (!transaction_.open()) release_statement_leases();
+        co_return;
+    }
     if (name != "mosaic.consistency") {
         throw PgError(Error{.code = sqlstate::kUndefinedObject,
                             .message = "unrecognized configuration parameter \"" + statement.name + "\""});
     }
-    if (request.simple()) wire::write_row_description(answer(), shown_description(statement)->fields);
-    const std::string_view value = one_moment() ? "strict" : "eventual";
-    wire::FrameWriter(answer(), 'D').int16(1).int32(static_cast<std::int32_t>(value.size())).bytes(value);
+    answer_own_row(request, one_moment() ? "strict" : "eventual");
     wire::write_command_complete(answer(), "SHOW");
 }
 
@@ -265,6 +293,10 @@ Task<> Session::run_set(const Request& request) {
     const planner::Statement& statement = request.statement;
     if (statement.command == Command::kReset && statement.name == "all") {
         co_await run_reset_all("RESET");
+        co_return;
+    }
+    if (statement.name == "transaction snapshot") {
+        co_await import_snapshot(statement.argument);
         co_return;
     }
     check_own_setting(statement);
@@ -289,10 +321,12 @@ Task<> Session::run_set(const Request& request) {
     if (at_startup != nullptr) {
         co_await change_quietly(*this, participant->connection(), sql);
         wire::write_command_complete(answer(), statement.tag);
+    } else if (is_idle_timeout(name)) {
+        co_await change_quietly(*this, participant->connection(), "RESET " + name);  // judged there, kept here
     } else if (name == "datestyle" && !resets) {
         sql = whole_date_style(participant->connection(), statement.local, std::move(sql));
     }
-    if (transaction_.open()) {
+    if (transaction_.open() && !is_idle_timeout(name)) {
         for (auto& [shard, other] : transaction_.participants()) {
             if (&other == participant) continue;
             const auto result = co_await backend::run_query(other.connection(), sql, Deadline::never());
@@ -372,6 +406,7 @@ Task<> Session::run_discard(const Request& request) {
         prepared_.clear();
         portals_.clear();
         cursors_.clear();
+        keep_channels({});
         settings_ = core_.settings().with(settings_, {"role", "RESET ROLE"});
         settings_ = core_.settings().without(core_.settings().without(settings_, "role"), "session authorization");
         co_await run_reset_all("DISCARD ALL");

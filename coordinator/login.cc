@@ -1,5 +1,6 @@
 #include <openssl/rand.h>
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/system/system_error.hpp>
 
 #include "base/log.h"
@@ -51,15 +52,22 @@ CancelKey read_cancel_key(std::string_view body) {
     return {.id = static_cast<std::uint32_t>(reader.int32()), .secret = static_cast<std::uint32_t>(reader.int32())};
 }
 
-void cancel_session(Cluster& cluster, CancelKey key) {
-    const auto core = key.id >> 24;
-    if (core >= cluster.cores().size()) return;
-    Core* home = cluster.cores()[core];
-    asio::post(home->executor(), [home, key] {
-        for (Session* session : home->sessions()) {
-            if (session->id() == key.id && session->secret() == key.secret) session->cancel();
-        }
-    });
+namespace {
+
+Task<> cancel_there(Core& core, CancelKey key) {
+    for (Session* session : core.sessions()) {
+        if (session->id() == key.id && session->secret() == key.secret) session->cancel();
+    }
+    co_return;
+}
+
+}  // namespace
+
+Task<> cancel_session(Cluster& cluster, CancelKey key) {
+    const auto number = key.id >> 24;
+    if (number >= cluster.cores().size()) co_return;
+    Core& core = *cluster.cores()[number];
+    co_await asio::co_spawn(core.executor(), cancel_there(core, key), asio::use_awaitable);
 }
 
 /// Answers everything that may come before the real startup packet. False: the client wanted nothing else.
@@ -81,7 +89,7 @@ Task<bool> Session::negotiate() {
             continue;
         }
         if (code == wire::kCancelRequest) {
-            if (body.size() == 12) cancel_session(core_.cluster(), read_cancel_key(body));
+            if (body.size() == 12) co_await cancel_session(core_.cluster(), read_cancel_key(body));
             co_return false;
         }
         read_startup(static_cast<std::uint32_t>(code), std::string_view(body).substr(4));

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/task.h"
+
 namespace pgmosaic::coordinator {
 
 class Cluster;
@@ -16,8 +18,9 @@ struct CancelKey {
     std::uint32_t secret = 0;
 };
 CancelKey read_cancel_key(std::string_view body);
-/// Cancels what the session runs; a key that fits nobody is passed over in silence, as in PostgreSQL.
-void cancel_session(Cluster& cluster, CancelKey key);
+/// Cancels what the session runs; a key that fits nobody is passed over in silence, as in PostgreSQL. Returns when the session knows: a
+/// client that waits for the end of its request's connection may then send what must not be cancelled.
+Task<> cancel_session(Cluster& cluster, CancelKey key);
 
 inline std::string lower(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

@@ -14,6 +14,7 @@
 #include "coordinator/core.h"
 #include "coordinator/deadlock/detector.h"
 #include "coordinator/listener.h"
+#include "coordinator/notify/notifier.h"
 #include "coordinator/recovery.h"
 #include "coordinator/session.h"
 #include "coordinator/supervision.h"
@@ -45,6 +46,8 @@ struct Server::State {
         }
         recovery = std::make_unique<Recovery>(*cores.front());
         detector = std::make_unique<deadlock::Detector>(*cores.front());
+        notifier = std::make_unique<notify::Notifier>(*cores.front());
+        cluster.notifier = notifier.get();
         supervision = std::make_unique<Supervision>(cluster, store, nodes);
     }
 
@@ -56,6 +59,7 @@ struct Server::State {
     Console console;
     std::unique_ptr<Recovery> recovery;
     std::unique_ptr<deadlock::Detector> detector;
+    std::unique_ptr<notify::Notifier> notifier;
     std::unique_ptr<Supervision> supervision;
     std::mutex mutex;
     std::condition_variable changed;

@@ -30,7 +30,7 @@ std::uint32_t random_number() {
 
 Session::Session(Core& core, asio::generic::stream_protocol::socket socket, ClientOrigin origin, std::uint32_t id)
     : core_(core), client_(std::move(socket)), origin_(std::move(origin)), id_(id), secret_(random_number()),
-      settings_(core.settings().empty()), keeps_servers_(core.cluster().options().session_pooling) {
+      settings_(core.settings().empty()), keeps_servers_(core.cluster().options().session_pooling), alarm_(core.executor()) {
     relay_.instead_of_cancel = &deadlock_;
     relay_.on_unreplicated = [this] { return await_replication(); };
     core_.sessions().insert(this);
@@ -55,11 +55,13 @@ Task<> Session::run() {
         fatal(error.error());
     }
     busy_ = false;
+    alarm_.stop();
     // Also a session that was told to stop tidies up.
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     co_await asio::this_coro::throw_if_cancelled(false);
     relay_.clear();
     co_await rollback();
+    keep_channels({});
     leave_gate(*this);
     if (!kept_.empty()) co_await give_back_kept();
     client_.stream().try_write_quietly(client_.out());
@@ -88,13 +90,18 @@ Task<> Session::serve() {
                 failure = std::current_exception();
             }
             if (!handled) co_await handle(*frame, failure);
+            alarm_.stop();
             if (type == 'Q' || type == 'S') leave_gate(*this);
             if (!consumed_) input.consume(bytes);
             continue;
         }
         const std::size_t whole = wire::frame_bytes(unread);
         const std::size_t want = whole > unread.size() ? whole - unread.size() : 0;
-        if (!client_.flush_now()) co_await client_.flush();
+        tell_notifications();
+        if (!client_.flush_now()) {
+            co_await client_.flush();
+            continue;  // what has come meanwhile goes, too
+        }
         busy_ = pipeline_ != nullptr;
         if (stopping_ && !transaction_.open() && input.empty()) {
             fatal(Error{.code = sqlstate::kAdminShutdown,
@@ -102,7 +109,9 @@ Task<> Session::serve() {
             co_return;
         }
         if (input.empty() && !transaction_.open()) client_.rest();
+        if (!busy_) bound_idling();
         co_await client_.stream().fill(want);
+        alarm_.stop();
     }
 }
 
@@ -139,6 +148,7 @@ Task<> Session::handle(const wire::Frame& frame, std::exception_ptr failed) {
     std::optional<Error> failure;
     bool told = false;  // the server's own ErrorResponse has gone to the client
     const char type = frame.type;
+    if (cancel_sent_) co_await settle_cancels();
     if (pipeline_ == nullptr) forget_last_message();
     try {
         if (failed) std::rethrow_exception(failed);
@@ -244,6 +254,7 @@ Task<> Session::on_statement_error(bool fatal) {
 
 void Session::ready() {
     using wire::TransactionStatus;
+    tell_notifications();
     TransactionStatus status = TransactionStatus::kIdle;
     if (transaction_.mode() == Transaction::Mode::kExplicit) {
         status = transaction_.failed() ? TransactionStatus::kFailed : TransactionStatus::kInTransaction;
@@ -283,17 +294,27 @@ void Session::cancel() {
     for (auto& [shard, participant] : statement_leases_) cancel_one(participant);
     for (auto& [shard, participant] : transaction_.participants()) cancel_one(participant);
     if (cancelled_too_ != nullptr) Background::cancel_query(*cancelled_too_);
-    cancelled_ = true;
+    cancelled_ = cancel_sent_ = true;
 }
 
 std::optional<deadlock::Suspect> Session::suspect() const {
-    if (!busy_ || !transaction_.open()) return std::nullopt;
-    deadlock::Suspect suspect{.party = deadlock::Party{id_}, .core = core_.number(), .begun = transaction_.begun,
+    if (!busy_) return std::nullopt;
+    deadlock::Suspect suspect{.party = deadlock::Party{id_}, .core = core_.number(), .begun = transaction_.open() ? transaction_.begun : busy_since_,
                               .busy_since = busy_since_, .gid = committing_gid_};
+    const auto add = [&suspect](ShardId shard, const backend::Connection& connection) {
+        if (!connection.broken) suspect.servers.emplace_back(shard, connection.backend_pid());
+    };
     for (const auto& [shard, participant] : transaction_.participants()) {
-        const bool there = participant.began && !participant.connection().broken;
-        if (there) suspect.servers.emplace_back(shard, participant.connection().backend_pid());
+        if (participant.began) add(shard, participant.connection());
     }
+    // Session advisory locks are held outside of transactions, too.
+    for (const auto& [shard, lease] : pinned_) {
+        if (lease) add(shard, *lease);
+    }
+    for (const auto& [shard, participant] : statement_leases_) {
+        if (participant.lease) add(shard, participant.connection());
+    }
+    if (suspect.servers.empty()) return std::nullopt;
     return suspect;
 }
 

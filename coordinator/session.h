@@ -19,6 +19,8 @@
 #include "coordinator/commit_token.h"
 #include "coordinator/core.h"
 #include "coordinator/deadlock/wait_graph.h"
+#include "coordinator/internal/alarm.h"
+#include "coordinator/internal/timeouts.h"
 #include "coordinator/relay.h"
 #include "coordinator/transaction.h"
 #include "planner/planner.h"
@@ -26,6 +28,10 @@
 #include "wire/reader.h"
 
 namespace pgmosaic::coordinator {
+
+namespace notify {
+class Notifier;
+}
 
 /// A statement that a client has prepared.
 struct PreparedStatement {
@@ -114,6 +120,8 @@ class Session {
     void break_deadlock(Clock::time_point busy_since, Error error);
     /// Ends the session with 57P01 as soon as it is idle.
     void shut_down();
+    /// A channel that it listens to has something to tell.
+    void notified(const notify::Notification& notification);
 
     // -------------------------------------------------------- for the executors (coordinator/execute_*.cc)
     Core& core() { return core_; }
@@ -134,6 +142,7 @@ class Session {
     Task<std::vector<Participant*>> use_shards(const std::vector<ShardId>& shards, bool writes);
     /// The session keeps this shard's server session to its end: it has state that cannot move.
     Task<> pin(ShardId shard);
+    Task<> unpin_if_free(ShardId shard);
     /// Answers to what put_prelude() put in front are skipped before the statement's own.
     void start_relay(Participant& participant);
     Relay& relay() { return relay_; }
@@ -285,7 +294,10 @@ class Session {
     Task<> run_savepoint(const planner::Statement& statement);
     Task<> run_set(const Request& request);
     void check_own_setting(const planner::Statement& statement) const;
-    void show_own(const Request& request);
+    Task<> show_own(const Request& request);
+    Task<std::string> idle_timeout(std::string name);
+    /// One row of one text column, described by shown_description().
+    void answer_own_row(const Request& request, std::string_view value);
     static std::shared_ptr<const Description> shown_description(const planner::Statement& statement);
     Task<> run_reset_all(const std::string& tag);
     Task<> run_discard(const Request& request);
@@ -293,16 +305,58 @@ class Session {
     Task<> run_sql_execute(const Request& request);
     void run_sql_deallocate(const Request& request);
 
+    // snapshots.cc
+    Task<> export_snapshot(const Request& request);
+    Task<> import_snapshot(const std::string& text);
+
+    // notifications.cc
+    /// While it lives, what a server session notifies is this client's.
+    class Announcement {
+       public:
+        Announcement() = default;
+        Announcement(notify::Notifier& notifier, ShardId shard, int pid) : notifier_(&notifier), shard_(shard), pid_(pid) {}
+        Announcement(Announcement&& other) noexcept : notifier_(std::exchange(other.notifier_, nullptr)), shard_(other.shard_), pid_(other.pid_) {}
+        Announcement& operator=(Announcement&&) = delete;
+        ~Announcement();
+        bool made() const { return notifier_ != nullptr; }
+        ShardId shard() const { return shard_; }
+
+       private:
+        notify::Notifier* notifier_ = nullptr;
+        ShardId shard_{};
+        int pid_ = 0;
+    };
+    Task<> run_listen(const planner::Statement& statement);
+    Task<std::set<std::string>> channels_at_commit();
+    Task<> listen_to(std::set<std::string> target);
+    void keep_channels(const std::set<std::string>& target);
+    void tell_notifications();
+    static bool announces(const planner::Statement& statement);
+    Announcement announce(Participant& participant);
+    Task<> hear_announcement(const Announcement& announcement);
+    void show_channels(const Request& request);
+
+    // time_limits.cc
+    const Timeouts& timeouts();
+    void bound_statement();
+    void bound_idling();
+    Task<> settle_cancels();
+    void check_not_cancelled() const;
+
     // cursors.cc
     struct Cursor {
         std::optional<ShardId> shard{};  ///< it lives there; else its rows are kept here
         std::string rows{};              ///< RowDescription and DataRow frames
         std::size_t offset = 0;
-        bool with_hold = false;
-        bool held = false;               ///< its transaction has committed: it stays until it is closed
+        bool holds = false;           ///< WITH HOLD
+        bool of_transaction = false;  ///< declared in the transaction that is open …
+        std::size_t savepoints = 0;   ///< … behind so many savepoints
     };
+    void note_server_cursor(const planner::Statement& statement, ShardId shard);
+    void forget_cursors(bool committed);
+    /// Those that were declared behind so many savepoints.
+    void forget_cursors_behind(std::size_t savepoints);
     Task<std::shared_ptr<const Description>> describe_cursor(std::string name);
-    void end_cursors(bool committed);
     Task<> declare_cursor(const Request& request);
     Task<> run_cursor(const Request& request);
     void fetch_kept(Cursor& cursor, const planner::Statement& statement, bool simple);
@@ -397,6 +451,8 @@ class Session {
     PreparedPointer unnamed_;
     std::map<std::string, Portal, std::less<>> portals_;
     std::map<std::string, Cursor> cursors_;
+    std::set<std::string> channels_;  ///< that it listens to
+    std::string notifications_;       ///< NotificationResponse frames that wait for the end of a transaction
     bool skip_until_sync_ = false;
     Participant* pipeline_ = nullptr;  ///< where messages of this pipeline go
     std::optional<ShardId> pipeline_shard_;
@@ -433,6 +489,11 @@ class Session {
     bool committing_ = false;  ///< COMMIT may have been sent: no cancel is forwarded
     backend::Connection* cancelled_too_ = nullptr;  ///< works for this session, but is no participant
     bool cancelled_ = false;
+    bool cancel_sent_ = false;  ///< it may still be on its way to some server
+    Alarm alarm_;               ///< the statement's bound, or the idle client's
+    Timeouts timeouts_;
+    SettingsPointer timeouts_for_;  ///< what `timeouts_` was read from, and from how many local settings
+    std::size_t timeouts_locals_ = 0;
     Clock::time_point busy_since_{};
     std::string committing_gid_;         ///< prepared on some shards, not finished yet
     std::optional<Error> deadlock_;      ///< what the client is told instead of "canceled"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "coordinator/internal/timeouts.h"
 #include "planner/planner.h"
 
 namespace pgmosaic::coordinator {
@@ -73,7 +74,9 @@ std::string settings_change(const SettingsState* from, const SettingsState& to) 
     std::string sql;
     if (from == nullptr) {
         sql = "RESET SESSION AUTHORIZATION;RESET ALL;";
-        for (const Setting& setting : to.values) sql += setting.sql + ";";
+        for (const Setting& setting : to.values) {
+            if (!is_idle_timeout(setting.name)) sql += setting.sql + ";";
+        }
         return sql;
     }
     if (from == &to) return sql;
@@ -84,9 +87,10 @@ std::string settings_change(const SettingsState* from, const SettingsState& to) 
         identity_changed = true;
     }
     for (const Setting& setting : from->values) {
-        if (!is_identity(setting.name) && !names(to, setting.name)) sql += reset_statement(setting.name);
+        if (!is_identity(setting.name) && !is_idle_timeout(setting.name) && !names(to, setting.name)) sql += reset_statement(setting.name);
     }
     for (const Setting& setting : to.values) {
+        if (is_idle_timeout(setting.name)) continue;
         if (!contains(*from, setting) || (identity_changed && is_identity(setting.name))) sql += setting.sql + ";";
     }
     return sql;

@@ -36,6 +36,7 @@ void Session::check_statement(const planner::Statement& statement) const {
 /// One statement of either protocol, whatever its plan.
 Task<> Session::run_statement(const Request& request) {
     check_statement(request.statement);
+    bound_statement();
     const Using use(*this, use_of(request.statement));
     if (request.statement.plan == PlanKind::kRoute) {
         std::optional<ShardId> shard;
@@ -240,6 +241,8 @@ Task<> Session::run_route(const Request& request, ShardId shard) {
         Participant* participant = try_use_shard(shard, statement.writes);
         if (participant == nullptr) participant = co_await use_shard(shard, statement.writes);
         lost.repeatable = participant->pinned == nullptr;
+        participant->notifies = participant->notifies || announces(statement);
+        const Announcement announcement = transaction_.open() ? Announcement() : announce(*participant);
         if (token_wanted) lost.token = make_token(core_, *participant);
         bool is_lost = false;
         try {
@@ -247,7 +250,10 @@ Task<> Session::run_route(const Request& request, ShardId shard) {
         } catch (const backend::ConnectionLost&) {
             is_lost = true;
         }
-        if (!is_lost) break;
+        if (!is_lost) {
+            co_await hear_announcement(announcement);
+            break;
+        }
         lost.answered = relay_.answered();
         const AfterLoss next = co_await after_loss(std::move(lost));
         if (next == AfterLoss::kDone) break;
@@ -260,8 +266,9 @@ Task<> Session::run_route(const Request& request, ShardId shard) {
         throw PgError(error);
     }
     const bool failed = relay_.failed();
-    if (!failed && statement.command == Command::kDeclare) cursors_[statement.name] = {.shard = shard};
+    if (!failed && statement.command == Command::kDeclare) note_server_cursor(statement, shard);
     release_statement_leases();
+    if (!failed && statement.unlocks) co_await unpin_if_free(shard);
     if (!failed && statement.changes_catalog) {
         own_tables_ = own_tables_ || statement.pins;
         schema_changed();
@@ -278,7 +285,7 @@ Task<> Session::send_and_relay(const Request& request, Participant& participant,
     relay_.error_context = shard_context(statement, shard);
     if (request.simple()) {
         // In autocommit the server's ReadyForQuery is the client's, too.
-        const bool last = request.alone && !transaction_.open() && !statement.changes_catalog;
+        const bool last = request.alone && !transaction_.open() && !statement.changes_catalog && !(participant.notifies && database_->listening > 0);
         if (token.word.empty()) {
             wire::write_query(connection.out(), sql);
             relay_.expect({.kind = Expect::Kind::kQuery, .forward_ready = last});
@@ -321,7 +328,9 @@ void Session::put_bound(backend::Connection& connection, std::string_view sql, c
 
 Task<backend::Lease> Session::lease(ShardId shard) {
     backend::Lease lease = core_.pool().try_acquire(shard, database_name_, user_);
-    if (!lease) lease = co_await core_.pool().acquire(shard, database_name_, user_);
+    if (lease) co_return std::move(lease);
+    const backend::Applicant applicant{.holds_locks = transaction_.writers() > 0, .cancelled = &cancelled_};
+    lease = co_await core_.pool().acquire(shard, database_name_, user_, applicant);
     co_return std::move(lease);
 }
 
@@ -459,6 +468,20 @@ Task<> Session::pin(ShardId shard) {
     }
     backend::Lease fresh = co_await lease(shard);
     pinned_[shard] = std::move(fresh);
+}
+
+/// Nothing is left on its server session that would have to stay with this client: it goes back to the pool.
+Task<> Session::unpin_if_free(ShardId shard) {
+    const auto pinned = pinned_.find(shard);
+    if (pinned == pinned_.end() || transaction_.open()) co_return;
+    const auto free = co_await backend::run_query(
+        *pinned->second,
+        "SELECT pg_catalog.pg_my_temp_schema() = 0 "
+        "AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()) "
+        "AND NOT EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable) "
+        "AND NOT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name !~ '^pgm[0-9]+$')",
+        Deadline::after(10s));
+    if (free && free->scalar() == "t") pinned_.erase(shard);
 }
 
 Task<backend::QueryResult> Session::query_shard(ShardId shard, std::string sql, bool writes) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "coordinator/internal/timeouts.h"
 #include "planner/planner.h"
 
 namespace pgmosaic::coordinator {
@@ -35,6 +36,7 @@ void Transaction::end() {
     participants_.clear();
     savepoints_.clear();
     local_settings_.clear();
+    channel_changes_.clear();
     settings_at_begin_.reset();
     changed_catalog = changed_defaults = false;
     catalog.reset();
@@ -61,7 +63,9 @@ std::size_t Transaction::writers() const {
 
 std::string Transaction::join_sql() const {
     std::string sql = begin_sql_;
-    for (const std::string& setting : local_settings_) sql += ";" + setting;
+    for (const std::string& setting : local_settings_) {
+        if (!sets_idle_timeout(setting)) sql += ";" + setting;
+    }
     for (const Savepoint& savepoint : savepoints_) sql += ";SAVEPOINT " + planner::quote_identifier(savepoint.name);
     return sql;
 }

@@ -24,6 +24,7 @@ struct Participant {
     backend::Lease* pinned = nullptr;  ///< instead of `lease`: the session keeps this server session
     bool began = false;               ///< a transaction block is open on it (or its BEGIN waits to be sent)
     bool read = false;                ///< has a snapshot of the transaction, or has run its statements
+    bool notifies = false;            ///< may have notified: what tells so is its commit
     bool wrote = false;               ///< may hold locks, a transaction id, or rows of ours: it is prepared, not just ended
     SettingsPointer settings_before;  ///< what the server session falls back to when the block is rolled back
     int ready_to_skip = 0;            ///< answers of queries put in front, before the statement's own
@@ -48,7 +49,7 @@ class Transaction {
     struct Savepoint {
         std::string name;
         SettingsPointer settings;
-        bool failed_before = false;
+        std::size_t channel_changes = 0;  ///< how many there were
     };
 
     Mode mode() const { return mode_; }
@@ -78,6 +79,12 @@ class Transaction {
     /// As BEGIN or SET TRANSACTION say; nothing: the session's default.
     std::optional<Isolation> isolation() const { return isolation_; }
     std::vector<Savepoint>& savepoints() { return savepoints_; }
+    /// LISTEN and UNLISTEN take effect at COMMIT, in their order.
+    struct ChannelChange {
+        enum class Kind : std::uint8_t { kListen, kUnlisten, kUnlistenAll } kind = Kind::kListen;
+        std::string channel{};
+    };
+    std::vector<ChannelChange>& channel_changes() { return channel_changes_; }
     std::vector<std::string>& local_settings() { return local_settings_; }
     const std::vector<std::string>& local_settings() const { return local_settings_; }
     const SettingsPointer& settings_at_begin() const { return settings_at_begin_; }
@@ -101,6 +108,7 @@ class Transaction {
     std::map<ShardId, Participant> participants_;
     std::vector<Savepoint> savepoints_;
     std::vector<std::string> local_settings_;
+    std::vector<ChannelChange> channel_changes_;
     SettingsPointer settings_at_begin_;
 };
 

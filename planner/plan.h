@@ -123,7 +123,7 @@ enum class PlanKind : std::uint8_t {
 enum class Command : std::uint8_t {
     kEmpty, kSelect, kInsert, kUpdate, kDelete, kMerge, kCopy, kExplain, kTransaction, kSet, kReset, kShow, kDiscard,
     kPrepare, kExecute, kDeallocate, kDeclare, kFetch, kClose, kListen, kUnlisten, kNotify, kLock, kDo, kCall, kDdl,
-    kCreateDatabase, kDropDatabase, kMaintenance, kAdminCall, kCheckpoint, kOther,
+    kCreateDatabase, kDropDatabase, kMaintenance, kAdminCall, kCheckpoint, kExportSnapshot, kListening, kOther,
 };
 
 enum class TransactionVerb : std::uint8_t {
@@ -144,6 +144,7 @@ struct Route {
     Oid key_type = 0;
     std::vector<KeyAlternatives> keys{};
     bool needs_home = false;  ///< local tables take part: right only if the key's shard is the home shard
+    /// Also of a kScatter INSERT … SELECT: what to do where the shards cannot be made to read at one moment.
     std::shared_ptr<const Statement> otherwise{};
 };
 
@@ -239,6 +240,8 @@ struct Statement {
     bool runs_user_code = false;     ///< may leave state in the server session: the connection is checked before reuse
     bool needs_no_transaction = false;  ///< VACUUM, CREATE INDEX CONCURRENTLY, CREATE DATABASE …
     bool changes_catalog = false;    ///< the catalog snapshot must be read anew afterwards
+    bool notifies = false;           ///< NOTIFY, or a call of pg_notify()
+    bool unlocks = false;            ///< gives session advisory locks back
     bool pins = false;               ///< leaves state that cannot move (temporary table, LISTEN, session advisory lock, WITH HOLD)
     std::uint32_t parameters = 0;    ///< highest $n
     std::string tag{};               ///< command tag where we make it ourselves ("CREATE TABLE")

@@ -5,6 +5,7 @@
 #include "coordinator/execute.h"
 #include "coordinator/internal/copy_encode.h"
 #include "coordinator/internal/workbench_follow.h"
+#include "coordinator/login.h"
 
 namespace pgmosaic::coordinator {
 
@@ -17,7 +18,12 @@ constexpr std::uint64_t kAnalyzeRows = 10000;
 bool stays_behind(const std::string& name) {
     static constexpr std::string_view kNames[] = {"role", "session authorization", "session_replication_role", "default_tablespace",
                                                   "temp_tablespaces", "default_table_access_method"};
-    return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+    return is_idle_timeout(name) || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+/// The workbench's own transaction writes, whatever the client's may do, and is bound by no idling.
+bool stays_behind_too(const std::string& set_local) {
+    return isolation_in(set_local) || lower(set_local).find("transaction") != std::string::npos || sets_idle_timeout(set_local);
 }
 
 }  // namespace
@@ -55,7 +61,9 @@ std::string Bench::settings_sql() const {
     for (const Setting& setting : session_.settings()->values) {
         if (!stays_behind(setting.name)) sql += setting.sql + ";";
     }
-    for (const std::string& local : session_.transaction().local_settings()) sql += local + ";";
+    for (const std::string& local : session_.transaction().local_settings()) {
+        if (!stays_behind_too(local)) sql += local + ";";
+    }
     return sql;
 }
 

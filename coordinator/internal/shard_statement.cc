@@ -6,6 +6,8 @@ namespace pgmosaic::coordinator {
 
 namespace {
 
+/// What one server session remembers for us.
+constexpr std::size_t kStatementsMax = 500;
 
 std::vector<Oid> parameter_types(const Request& request) {
     if (request.prepared == nullptr) return {};
@@ -32,19 +34,34 @@ void put_result_formats(wire::FrameWriter& frame, const Request& request, const 
 
 }  // namespace
 
-std::string put_parse(Participant& participant, Core& core, const Request& request, std::string_view sql) {
+void put_unnamed_parse(Participant& participant, const Request& request, std::string_view sql) {
+    wire::write_parse(participant.connection().out(), "", sql, parameter_types(request));
+    participant.connection().unnamed_statement = 0;
+}
+
+std::string put_parse(Participant& participant, Core& core, const Request& request, std::string_view sql, std::uint64_t environment) {
     backend::Connection& connection = participant.connection();
     const std::vector<Oid> types = parameter_types(request);
-    if (request.prepared == nullptr || !request.prepared->named) {
+    // What has no parameters and comes again is worth a name: its next Parse is spared, and one round trip with it.
+    const bool no_values = types.empty() && (request.bind == nullptr || request.bind->values.empty());
+    const bool comes_again = environment != 0 && no_values && core.seen_before(sql);
+    const bool named = comes_again || (request.prepared != nullptr && request.prepared->named);
+    if (!named) {
         wire::write_parse(connection.out(), "", sql, types);
         connection.unnamed_statement = 0;
         return {};
     }
     std::string key(sql);
     for (Oid type : types) key += '\0' + std::to_string(type);
+    // A statement that the client has not named must not fail because a table has another column now.
+    if (comes_again) key += '\0' + std::string("environment ") + std::to_string(environment);
     const std::uint64_t id = core.statement_id(key);
     const auto known = connection.prepared.find(id);
     if (known != connection.prepared.end()) return known->second;
+    if (connection.prepared.size() >= kStatementsMax) {
+        for (const auto& [other, its_name] : connection.prepared) wire::write_close(connection.out(), 'S', its_name);
+        connection.prepared.clear();
+    }
     std::string name = "pgm" + std::to_string(id);
     wire::write_parse(connection.out(), name, sql, types);
     connection.prepared.emplace(id, name);
@@ -132,6 +149,15 @@ Task<> ShardReply::skip_to_end() {
         take([](std::string_view) {}, [] { return true; });
         if (!done_) co_await fill();
     }
+}
+
+void ShardReply::restart() {
+    notices.clear();
+    fields_.clear();
+    tag_.clear();
+    error_.reset();
+    parsed_ = bound_ = 0;
+    described_ = done_ = false;
 }
 
 Task<> ShardReply::collect(std::vector<std::string>& rows) {

@@ -19,8 +19,10 @@ struct ShardFormats {
     std::size_t leading_text = 0;  ///< columns in text format before those
 };
 
-/// Appends Parse unless the server session has it. Returns the statement's name there.
-std::string put_parse(Participant& participant, Core& core, const Request& request, std::string_view sql);
+/// Appends Parse unless the server session has it. Returns the statement's name there. `environment`: what the text was planned for; a
+/// text without parameters that comes again is then given a name, too.
+std::string put_parse(Participant& participant, Core& core, const Request& request, std::string_view sql, std::uint64_t environment = 0);
+void put_unnamed_parse(Participant& participant, const Request& request, std::string_view sql);
 /// Bind of the statement with the request's parameters to the unnamed portal: from here on its snapshot is fixed.
 void put_bind(Participant& participant, const Request& request, std::string_view name, const ShardFormats& formats);
 /// Describe and Execute of the unnamed portal, and Sync.
@@ -62,6 +64,8 @@ class ShardReply {
     Task<> until_described();
     /// Reads to the end, rows to nobody.
     Task<> skip_to_end();
+    /// The statement, whose answer is over, is run again: nothing of that answer counts.
+    void restart();
     /// Reads to the end, rows collected as DataRow bodies.
     Task<> collect(std::vector<std::string>& rows);
     std::vector<std::string> notices;  ///< NoticeResponse frames that came with it

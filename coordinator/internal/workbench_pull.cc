@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "coordinator/internal/parameter_literals.h"
+
 namespace pgmosaic::coordinator {
 
 using planner::Pull;
@@ -90,23 +92,22 @@ Task<> WorkbenchPulls::open_cursors() {
     std::vector<MomentPart> parts;
     replies_.reserve(participants_.size());
     const Request request{request_.statement, request_.sql, request_.literals};
+    // OPEN … FOR EXECUTE knows no parameters of the protocol.
+    ParameterLiterals parameters;
+    const bool bound = request_.bind != nullptr && !request_.bind->values.empty();
+    if (bound) parameters = co_await parameter_literals(session_, request_);
     for (Participant* participant : participants_) {
         std::vector<std::string> names;
         std::vector<std::string> queries;
         for (const Pull& pull : plan_.pulls) {
-            if (request_.statement.parameters > 0 && pull.shard_sql.find('$') != std::string::npos) {
-                throw PgError(refusal("this query with parameters cannot be answered in a READ COMMITTED transaction",
-                                      "Its tables are read one after the other and must be read at one moment.",
-                                      "BEGIN ISOLATION LEVEL REPEATABLE READ, or run it outside of a transaction."));
-            }
             if (!is_among(shards_of(pull), participant->shard())) continue;
             names.push_back(cursor_name(pull));
-            queries.push_back(pull.shard_sql);
+            queries.push_back(bound ? planner::substitute_parameters(pull.shard_sql, parameters.values, parameters.types) : pull.shard_sql);
         }
         const std::string sql = "SELECT pg_mosaic.open_cursors(" + array_of(names) + "," + array_of(queries) + ")";
         parts.push_back({.reply = replies_.emplace_back(*participant), .sql = sql});
     }
-    co_await send_parts(request, std::move(parts), {});
+    co_await send_parts(request, std::move(parts), {}, false);
     for (ShardReply& reply : replies_) co_await reply.skip_to_end();
     co_await check_errors();
 }
@@ -132,13 +133,13 @@ Task<> WorkbenchPulls::send(std::size_t i) {
         replies_.emplace_back(*participant);
         co_await participant->connection().write();
     }
-    if (!parts.empty()) co_await send_parts(request_, std::move(parts), formats);
+    if (!parts.empty()) co_await send_parts(request_, std::move(parts), formats, !request_.statement.writes);
 }
 
 /// Statements whose own snapshots must be one moment.
-Task<> WorkbenchPulls::send_parts(const Request& request, std::vector<MomentPart> parts, ShardFormats formats) {
+Task<> WorkbenchPulls::send_parts(const Request& request, std::vector<MomentPart> parts, ShardFormats formats, bool may_run_twice) {
     if (session_.needs_window(parts.size())) {
-        co_await send_at_one_moment(session_, request, std::move(parts), formats);
+        co_await send_at_one_moment(session_, request, std::move(parts), formats, may_run_twice);
         co_return;
     }
     for (MomentPart& part : parts) {

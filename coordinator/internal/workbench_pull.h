@@ -47,7 +47,7 @@ class WorkbenchPulls {
     std::vector<ShardId> shards_of(const planner::Pull& pull) const;
     Task<> begin_transactions();
     Task<> open_cursors();
-    Task<> send_parts(const Request& request, std::vector<MomentPart> parts, ShardFormats formats);
+    Task<> send_parts(const Request& request, std::vector<MomentPart> parts, ShardFormats formats, bool may_run_twice);
     Task<> on_all(std::string sql);
     Task<> check_errors();
 

@@ -124,6 +124,23 @@ std::optional<Statement> plan_set_config(const pg_query::SelectStmt& select) {
     return statement;
 }
 
+std::optional<Statement> plan_session_call(const pg_query::SelectStmt& select) {
+    const pg_query::FuncCall* call = sole_call(select);
+    if (!call || call->args_size() != 0) return std::nullopt;
+    const QualifiedName name = name_of(call->funcname());
+    if (!name.schema.empty() && name.schema != "pg_catalog") return std::nullopt;
+    const bool exports = name.name == "pg_export_snapshot";
+    if (!exports && name.name != "pg_listening_channels") return std::nullopt;
+    Statement statement;
+    statement.command = exports ? Command::kExportSnapshot : Command::kListening;
+    statement.plan = PlanKind::kLocal;
+    statement.writes = false;
+    statement.returns_rows = true;
+    statement.reason = "the session answers it";
+    statement.arguments = {column_name(select, name.name)};
+    return statement;
+}
+
 bool is_admin_view(std::string_view name) { return one_of(name, kViews); }
 
 namespace {

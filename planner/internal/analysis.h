@@ -127,7 +127,10 @@ struct QueryAnalysis {
     bool has_user_function = false;      ///< a user's function of any kind: it may leave state in the server session
     bool has_sequence_function = false;  ///< nextval, setval, currval, lastval
     bool has_session_function = false;   ///< set_config, advisory locks …: leaves state in the server session
+    bool has_session_setting = false;    ///< of these, what leaves more than locks
     bool has_session_lock = false;       ///< an advisory lock that outlives the transaction
+    bool has_notify = false;             ///< pg_notify()
+    bool has_session_unlock = false;     ///< pg_advisory_unlock() and its kind
     bool has_locking = false;            ///< FOR UPDATE, FOR SHARE …
     bool has_modifying_cte = false;
     std::string user_volatile_name{};    ///< for the error message

@@ -141,7 +141,10 @@ void Analyzer::function(const pg_query::FuncCall& call, int level) {
     }
     out_.has_sequence_function |= is_sequence_function(name);
     out_.has_session_function |= is_session_function(name);
+    out_.has_session_setting |= is_session_function(name) && name.find("advisory") == std::string::npos;
     out_.has_session_lock |= name.find("advisory_lock") != std::string::npos;
+    out_.has_session_unlock |= name.find("advisory_unlock") != std::string::npos;
+    out_.has_notify |= name == "pg_notify";
     if (reads_by_text(name)) out_.reads_by_text = name;
     children(call, level);
 }

@@ -25,9 +25,7 @@ Statement discard(const pg_query::DiscardStmt& from) {
 }
 
 Statement listen(const pg_query::ListenStmt& from) {
-    Statement statement = local_statement(Command::kListen, from.conditionname(), "LISTEN");
-    statement.pins = true;
-    return statement;
+    return local_statement(Command::kListen, from.conditionname(), "LISTEN");
 }
 
 Statement notify(const pg_query::NotifyStmt& from) {
@@ -35,6 +33,7 @@ Statement notify(const pg_query::NotifyStmt& from) {
     statement.name = from.conditionname();
     statement.argument = from.payload();
     statement.tag = "NOTIFY";
+    statement.notifies = true;
     return statement;
 }
 

@@ -452,6 +452,8 @@ class InsertPlanner {
         statement.scatter->group = table_.group;
         statement.scatter->key_type = key_column().type;
         statement.scatter->merge.visible = returning_columns(node_, analysis_);
+        // Where the shards cannot be made to read at one moment, the query is run once.
+        statement.route.otherwise = gathering_otherwise();
         return statement;
     }
 

@@ -216,6 +216,10 @@ void check_home_state(const QueryAnalysis& analysis) {
 
 void check_spread(const QueryAnalysis& analysis) {
     check_home_state(analysis);
+    if (analysis.has_notify) {
+        refuse("cannot call pg_notify() for rows of several shards", "Only one shard's part of a transaction can notify.",
+               "Read the rows first, then call pg_notify() in a statement of its own.");
+    }
     if (analysis.has_user_volatile) {
         refuse("function " + quoted(analysis.user_volatile_name) + " cannot run on several shards",
                "It is not IMMUTABLE: on each shard it could see that shard's rows only.",
@@ -229,6 +233,7 @@ Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext
         if (select.has_into_clause()) return plan_ddl(node, text, context);
         if (auto admin = plan_admin_call(select, context)) return std::move(*admin);
         if (auto set = plan_set_config(select)) return std::move(*set);
+        if (auto own = plan_session_call(select)) return std::move(*own);
     }
     const auto analysis = analyze(node, context);
     Statement statement;
@@ -251,8 +256,10 @@ Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext
     const auto* returning = returning_of(node);
     statement.returns_rows = node.has_select_stmt() || (returning && returning->size() > 0);
     statement.writes = !node.has_select_stmt() || analysis->has_volatile || analysis->has_locking || analysis->has_modifying_cte;
-    statement.runs_user_code |= analysis->has_user_function || analysis->has_session_function || written_triggers(*analysis);
+    statement.runs_user_code |= analysis->has_user_function || analysis->has_session_setting || written_triggers(*analysis);
     statement.pins |= analysis->touches_temporary || analysis->has_session_lock;
+    statement.notifies = analysis->has_notify;
+    statement.unlocks = analysis->has_session_unlock;
     place_times(node, *analysis, text, statement);
     return statement;
 }

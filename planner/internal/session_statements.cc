@@ -178,8 +178,9 @@ Statement plan_set(const pg_query::VariableSetStmt& from, StatementText) {
     statement.name = from.kind() == pg_query::VAR_RESET_ALL ? "all" : from.name();
     if (from.kind() == pg_query::VAR_SET_MULTI) {
         if (from.name() == "TRANSACTION SNAPSHOT") {
-            refuse("cannot import a snapshot", "A snapshot belongs to one server, a transaction here may use several.",
-                   "Use BEGIN ISOLATION LEVEL REPEATABLE READ: one moment on all shards.");
+            statement.name = "transaction snapshot";
+            statement.argument = from.args(0).a_const().sval().sval();
+            return statement;
         }
         statement.argument = modes_text(from.args());
         return statement;
@@ -204,7 +205,9 @@ Statement plan_show(const pg_query::VariableShowStmt& from) {
     statement.returns_rows = true;
     statement.tag = "SHOW";
     statement.name = from.name();
-    if (from.name().substr(0, 7) == "mosaic.") statement.plan = PlanKind::kLocal;
+    // The bounds of idling are kept by pgmosaic: a server session waits when nobody is idle.
+    const bool kept_here = from.name() == "idle_in_transaction_session_timeout" || from.name() == "idle_session_timeout";
+    if (kept_here || from.name().substr(0, 7) == "mosaic.") statement.plan = PlanKind::kLocal;
     return statement;
 }
 

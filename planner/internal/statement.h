@@ -49,6 +49,8 @@ Statement plan_copy(const pg_query::CopyStmt& statement, StatementText text, Pla
 bool is_admin_view(std::string_view name);
 std::optional<Statement> plan_admin_call(const pg_query::SelectStmt& select, PlanContext& context);
 std::optional<Statement> plan_set_config(const pg_query::SelectStmt& select);
+/// pg_export_snapshot() and pg_listening_channels(), called alone: what they are about is the session's here.
+std::optional<Statement> plan_session_call(const pg_query::SelectStmt& select);
 
 // ---- queries: query.cc, write.cc, insert.cc, reference.cc
 Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext& context);

@@ -1,4 +1,6 @@
 """Circles of waiting that no single server sees are found within deadlock_timeout and broken with 40P01 for the youngest."""
+import os
+import random
 import threading
 import time
 import unittest
@@ -133,6 +135,54 @@ class Deadlock(unittest.TestCase):
             waiting.join(10)
             self.assertIsNone(waiting.error)
             waiter.execute("COMMIT")
+
+    def test_who_holds_locks_gets_a_connection(self):
+        """PROTOCOLS 2.10: all of a shard's connections belong to those who wait for a row of the one who wants another connection."""
+        wanted, other = keys_of_different_shards(2)
+        with target.raw() as holder:
+            holder.execute("BEGIN")
+            holder.execute(f"UPDATE things SET n = n + 1 WHERE id = {wanted}")
+            crowd = [target.raw() for _ in range(40)]  # pool.per_shard
+            for each in crowd:
+                each.execute("BEGIN")
+                each.execute(f"SELECT n FROM things WHERE id = {other}")
+                each.send(raw.query(f"UPDATE things SET n = n + 0 WHERE id = {wanted}; ROLLBACK"))
+            time.sleep(1)
+            begin = time.monotonic()
+            holder.execute(f"UPDATE things SET n = n + 1 WHERE id = {other}")
+            self.assertLess(time.monotonic() - begin, 2)
+            holder.execute("ROLLBACK")
+            for each in crowd:
+                each.until_ready()
+                each.close()
+
+    @unittest.skipUnless(os.environ.get("PGM_LONG"), "takes ten minutes; PGM_LONG=1 runs it")
+    def test_waits_that_end_are_none_for_long(self):
+        """No false alarm in ten minutes (or PGM_SOAK_SECONDS) of waiting in one order."""
+        seconds = int(os.environ.get("PGM_SOAK_SECONDS", 600))
+        end, done, problems = time.monotonic() + seconds, [0], []
+
+        def work(seed):
+            dice = random.Random(seed)
+            with target.raw() as connection:
+                while time.monotonic() < end and not problems:
+                    try:
+                        connection.execute("BEGIN")
+                        for key in sorted(dice.sample(range(1, KEYS + 1), dice.randint(2, 5))):
+                            connection.execute(f"UPDATE things SET n = n + 1 WHERE id = {key}")
+                            if dice.random() < 0.02:
+                                time.sleep(1.3)  # others wait longer than deadlock_timeout
+                        connection.execute("COMMIT")
+                        done[0] += 1
+                    except raw.ServerError as error:
+                        problems.append(error)
+        threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([str(problem.fields) for problem in problems], [])
+        print(f"{done[0]} transactions in {seconds} s, no deadlock")
 
     def test_what_is_only_described_holds_no_lock(self):
         """Parse locks the table it writes; two sessions that have only parsed must not wait for each other (D23)."""

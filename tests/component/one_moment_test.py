@@ -19,8 +19,9 @@ def setUpModule():
         connection.execute("CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL)")
         connection.execute("CREATE TABLE steps (id int PRIMARY KEY, n bigint NOT NULL)")
         connection.execute("CREATE TABLE locked (id int PRIMARY KEY)")
+        connection.execute("CREATE TABLE seen (id int, round int, balance bigint)")
         if not cluster.ON_PLAIN:
-            for table in ("accounts", "steps", "locked"):
+            for table in ("accounts", "steps", "locked", "seen"):
                 connection.execute(f"SELECT create_distributed_table('{table}', 'id')")
         connection.execute("COPY accounts FROM STDIN", b"".join(b"%d\t1000\n" % key for key in range(1, ACCOUNTS + 1)))
         connection.execute("COPY steps FROM STDIN", b"".join(b"%d\t0\n" % key for key in range(1, 9)))
@@ -47,7 +48,7 @@ class OneMoment(unittest.TestCase):
                 self.problems.append(f"transfer: {error.pgcode} {error}")
         connection.close()
 
-    def beside_transfers(self, read):
+    def beside_transfers(self, read, reads_min=20):
         """Calls read() as often as it goes while four clients transfer."""
         threads = [threading.Thread(target=self.transfer, args=(seed,)) for seed in range(4)]
         for thread in threads:
@@ -63,7 +64,7 @@ class OneMoment(unittest.TestCase):
                 thread.join(30)
         self.assertEqual(self.problems, [])
         self.assertGreater(self.transfers, 50)
-        self.assertGreater(reads, 20)
+        self.assertGreater(reads, reads_min)
         print(f"{reads} reads beside {self.transfers} transfers")
 
     def test_sum_over_all_shards(self):
@@ -108,6 +109,45 @@ class OneMoment(unittest.TestCase):
             connection.execute("COMMIT")
         with target.raw() as connection:
             self.beside_transfers(read)
+
+    def rows_of_a_query(self, insert, around=()):
+        """The rows that an INSERT … SELECT reads are one moment's, too."""
+        rounds = iter(range(1, 1000000))
+
+        def read():
+            number = next(rounds)
+            for sql in around[:1]:
+                connection.execute(sql)
+            connection.execute(insert % number)
+            for sql in around[1:]:
+                connection.execute(sql)
+            self.assertEqual(connection.value(f"SELECT sum(balance) FROM seen WHERE round = {number}"), str(1000 * ACCOUNTS))
+        with target.raw() as connection:
+            connection.execute("TRUNCATE seen")
+            self.beside_transfers(read, 10)
+
+    def test_insert_select_off_the_key(self):
+        self.rows_of_a_query("INSERT INTO seen SELECT -id, %d, balance FROM accounts")
+
+    def test_insert_select_off_the_key_in_a_transaction(self):
+        self.rows_of_a_query("INSERT INTO seen SELECT id + 7, %d, balance FROM accounts", ("BEGIN", "COMMIT"))
+
+    def test_insert_select_on_each_shard(self):
+        self.rows_of_a_query("INSERT INTO seen SELECT id, %d, balance FROM accounts")
+
+    def test_insert_select_on_each_shard_in_a_transaction(self):
+        self.rows_of_a_query("INSERT INTO seen SELECT id, %d, balance FROM accounts", ("BEGIN", "COMMIT"))
+
+    def test_insert_select_of_the_workbench(self):
+        self.rows_of_a_query("INSERT INTO seen SELECT a.id, %d, a.balance FROM accounts a JOIN accounts b ON b.id = a.id + 0")
+
+    def test_create_table_as(self):
+        def read():
+            connection.execute("CREATE TABLE copied AS SELECT id, balance FROM accounts")
+            self.assertEqual(connection.value("SELECT sum(balance) FROM copied"), str(1000 * ACCOUNTS))
+            connection.execute("DROP TABLE copied")
+        with target.raw() as connection:
+            self.beside_transfers(read, 5)
 
     def test_copy_to(self):
         def read():

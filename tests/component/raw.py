@@ -214,19 +214,39 @@ class Connection:
         """The next message that is not asynchronous: notices, parameters and notifications are put aside."""
         while True:
             found = self.read()
-            if found.kind == "N":
-                self.notices.append(fields_of(found.body))
-            elif found.kind == "S":
-                name, value = found.body.split(b"\0")[:2]
-                self.parameters[name.decode()] = value.decode()
-            elif found.kind == "A":
-                pid = struct.unpack_from("!I", found.body)[0]
-                channel, payload = found.body[4:].split(b"\0")[:2]
-                self.notifications.append((pid, channel.decode(), payload.decode()))
-            else:
+            if not self.put_aside(found):
                 if found.kind == "Z":
                     self.status = found.body.decode()
                 return found
+
+    def put_aside(self, found):
+        """Keeps an asynchronous message; False: it is none."""
+        if found.kind == "N":
+            self.notices.append(fields_of(found.body))
+        elif found.kind == "S":
+            name, value = found.body.split(b"\0")[:2]
+            self.parameters[name.decode()] = value.decode()
+        elif found.kind == "A":
+            pid = struct.unpack_from("!I", found.body)[0]
+            channel, payload = found.body[4:].split(b"\0")[:2]
+            self.notifications.append((pid, channel.decode(), payload.decode()))
+        else:
+            return False
+        return True
+
+    def take_notifications(self, count, seconds):
+        """What an idle connection is told without asking: `count` notifications, or as many as come in time."""
+        timeout = self.socket.gettimeout()
+        self.socket.settimeout(seconds)
+        try:
+            while len(self.notifications) < count:
+                found = self.read()
+                assert self.put_aside(found), found
+        except socket.timeout:
+            pass
+        self.socket.settimeout(timeout)
+        found, self.notifications = self.notifications, []
+        return found
 
     def until_ready(self):
         """All messages up to ReadyForQuery, which is the last."""

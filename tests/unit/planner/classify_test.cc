@@ -68,8 +68,18 @@ TEST_F(Classification, TakesPreparedStatementsAndCursorsApart) {
     EXPECT_EQ(plan("FETCH 10 FROM c").name, "c");
     EXPECT_EQ(plan("MOVE NEXT IN c").argument, "MOVE");
     EXPECT_EQ(plan("CLOSE ALL").command, Command::kClose);
-    EXPECT_TRUE(plan("LISTEN x").pins);
+    EXPECT_EQ(plan("LISTEN x").command, Command::kListen);
+    EXPECT_FALSE(plan("LISTEN x").pins);  // pgmosaic listens for all
     EXPECT_EQ(plan("NOTIFY x, 'y'").argument, "y");
+    EXPECT_TRUE(plan("NOTIFY x").notifies);
+    EXPECT_TRUE(plan("SELECT pg_notify('x', 'y')").notifies);
+    EXPECT_EQ(plan("SELECT pg_notify('x', order_id::text) FROM orders").plan, PlanKind::kRefuse);
+    EXPECT_EQ(plan("SELECT pg_catalog.pg_export_snapshot()").command, Command::kExportSnapshot);
+    EXPECT_EQ(plan("SELECT * FROM pg_listening_channels()").command, Command::kListening);
+    EXPECT_EQ(plan("SET TRANSACTION SNAPSHOT '1:2-3'").argument, "1:2-3");
+    EXPECT_TRUE(plan("SELECT pg_advisory_unlock(1)").unlocks);
+    EXPECT_FALSE(plan("SELECT pg_advisory_lock(1)").runs_user_code);
+    EXPECT_EQ(plan("SHOW idle_in_transaction_session_timeout").plan, PlanKind::kLocal);
 }
 
 TEST_F(Classification, ExplainsThePlanOfItsStatement) {
