@@ -6,8 +6,8 @@
 namespace pgmosaic::cli {
 
 namespace {
-// Two segments of the write-ahead log: a server without them cannot go on.
-constexpr std::uintmax_t kLittleRoom = 32 * 1024 * 1024;
+// What one more server needs at its beginning: 40 MB of tables, and segments of the write-ahead log.
+constexpr std::uintmax_t kLittleRoom = 128 * 1024 * 1024;
 }  // namespace
 
 std::uintmax_t free_bytes(const std::string& path) {
