@@ -40,6 +40,7 @@ inline constexpr SqlState kActiveSqlTransaction{"25001"};
 inline constexpr SqlState kReadOnlySqlTransaction{"25006"};
 inline constexpr SqlState kNoActiveSqlTransaction{"25P01"};
 inline constexpr SqlState kInFailedSqlTransaction{"25P02"};
+inline constexpr SqlState kIdleInTransactionSessionTimeout{"25P03"};
 inline constexpr SqlState kInvalidSqlStatementName{"26000"};
 inline constexpr SqlState kInvalidAuthorization{"28000"};
 inline constexpr SqlState kInvalidPassword{"28P01"};
@@ -56,6 +57,7 @@ inline constexpr SqlState kUndefinedObject{"42704"};
 inline constexpr SqlState kDuplicateObject{"42710"};
 inline constexpr SqlState kUndefinedFunction{"42883"};
 inline constexpr SqlState kUndefinedTable{"42P01"};
+inline constexpr SqlState kDuplicateDatabase{"42P04"};
 inline constexpr SqlState kDuplicatePreparedStatement{"42P05"};
 inline constexpr SqlState kDuplicateCursor{"42P03"};
 inline constexpr SqlState kInvalidObjectDefinition{"42P17"};
@@ -70,11 +72,17 @@ inline constexpr SqlState kObjectNotInPrerequisiteState{"55000"};
 inline constexpr SqlState kQueryCanceled{"57014"};
 inline constexpr SqlState kAdminShutdown{"57P01"};
 inline constexpr SqlState kCannotConnectNow{"57P03"};
+inline constexpr SqlState kIdleSessionTimeout{"57P05"};
 inline constexpr SqlState kIoError{"58030"};
 inline constexpr SqlState kUndefinedFile{"58P01"};
 inline constexpr SqlState kConfigFileError{"F0000"};
 inline constexpr SqlState kInternalError{"XX000"};
 inline constexpr SqlState kDataCorrupted{"XX001"};
+
+/// Whether the object is there already, also when it was made while the failed statement waited: a unique catalog index says that.
+constexpr bool is_duplicate_object(SqlState code) {
+    return code == kDuplicateObject || code == kDuplicateDatabase || code == kUniqueViolation;
+}
 }  // namespace sqlstate
 
 }  // namespace pgmosaic

@@ -19,7 +19,7 @@ Error statement_timed_out() {
 }
 
 Error idle_too_long(bool in_transaction) {
-    return Error{.code = SqlState{in_transaction ? "25P03" : "57P05"},
+    return Error{.code = in_transaction ? sqlstate::kIdleInTransactionSessionTimeout : sqlstate::kIdleSessionTimeout,
                  .message = in_transaction ? "terminating connection due to idle-in-transaction timeout"
                                            : "terminating connection due to idle-session timeout"};
 }

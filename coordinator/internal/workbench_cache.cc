@@ -27,10 +27,6 @@ bool is_gone(backend::Connection& connection) {
     return ::recv(connection.stream().socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
-bool is_duplicate(const Error& error) {
-    return error.code == sqlstate::kDuplicateObject || error.code == SqlState{"42P04"} || error.code == sqlstate::kUniqueViolation;
-}
-
 }  // namespace
 
 backend::ServerAddress WorkbenchCache::address(std::string database, std::string user) const {
@@ -85,7 +81,7 @@ Task<> WorkbenchCache::run_as_owner(std::string sql) {
     if (!connection) throw PgError(connection.error());
     const auto result = co_await (*connection)->query(std::move(sql), Deadline::after(kMakeTimeout));
     // Another session may have missed it, too.
-    if (!result && !is_duplicate(result.error())) throw PgError(result.error());
+    if (!result && !sqlstate::is_duplicate_object(result.error().code)) throw PgError(result.error());
 }
 
 void WorkbenchCache::give_back(const Place& place, std::unique_ptr<backend::Connection> connection) {

@@ -46,7 +46,8 @@ Result<void> ensure_slot(const ServerSpec& primary, const std::string& standby, 
     const std::string create =
         "SELECT pg_create_physical_replication_slot($1, immediately_reserve => true)"
         " WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)";
-    if (Result<SqlRows> created = sql->run(create, {standby}, deadline); !created) return created.error();
+    const Result<SqlRows> created = sql->run(create, {standby}, deadline);
+    if (!created && created.error().code != sqlstate::kDuplicateObject) return created.error();
     return {};
 }
 

@@ -84,6 +84,11 @@ class UpTest(unittest.TestCase):
             cursor.execute(sql)
             return cursor.fetchone()[0]
 
+    def execute(self, sql, port):
+        with contextlib.closing(psycopg2.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres")) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(sql)
+
     def kill_daemon(self):
         pid = self.daemon()
         os.kill(pid, signal.SIGKILL)
@@ -205,6 +210,25 @@ class HalfWay(UpTest):
                       for each in self.servers()}
         self.assertEqual(len(identities), 3)  # two shards and the workbench; standbys have their primary's
         self.assertEqual(list(pathlib.Path(self.directory).glob("nodes/*/data.new*")), [])
+
+    def test_goes_on_beside_a_session_that_outlived_its_program(self):
+        self.up("--shards", "1", "--no-standby")
+        self.kill_daemon()
+        state = pathlib.Path(f"{self.directory}/cluster.json")
+        state.write_text(json.dumps({**json.loads(state.read_text()), "complete": False}))
+        port = self.servers()[0]["port"]
+        for statement in "DROP DATABASE app", "DROP ROLE app":
+            self.execute(statement, port)
+        with contextlib.closing(psycopg2.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres")) as other:
+            other.cursor().execute("CREATE ROLE app LOGIN")
+            program = subprocess.Popen([cluster.PGMOSAIC, "up", self.directory], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE ROLE app%' AND wait_event_type = 'Lock'"
+            cluster.wait_for(lambda: self.value(waits, port, "postgres") == 1, what="the same statement to wait")
+            other.commit()
+        errors = program.communicate(timeout=60)[1]
+        self.assertEqual(program.returncode, DONE, errors + self.logs())
+        self.assertEqual(self.value("SELECT current_user::text"), "app")
 
     def test_a_full_disk_is_named_and_survived(self):
         if os.geteuid() != 0:
