@@ -54,13 +54,23 @@ class Target(cluster.Endpoint):
 class Bench:
     """A cluster without standbys, and relays to a database `whole` on its first shard that holds all rows."""
 
-    def __init__(self, shards=4):
+    def __init__(self, shards=4, threads=0):
         self.cluster = cluster.started(cluster.Cluster(shards=shards))
+        if threads:
+            self.limit_threads(threads)
         self.directory = cluster.make_directory("pgm-bench-")
         atexit.register(shutil.rmtree, self.directory, True)
         self.first = self.cluster.node(0)
         self.mosaic = Target("pgmosaic", self.cluster.port, "app", self.cluster.pid)
         self.direct = Target("postgres", self.first["port"], "whole")
+
+    def limit_threads(self, threads):
+        """As many as a relay beside us has: a message that wakes another core costs both more."""
+        directory = self.cluster.directory
+        self.cluster.command("down", directory)
+        with open(f"{directory}/pgmosaic.yaml", "a", encoding="utf-8") as config:
+            config.write(f"threads: {threads}\n")
+        self.cluster.command("up", directory, timeout=120)
 
     def make_whole(self):
         """The database `whole`, past the endpoint, as the relays' counterpart of `app`."""
