@@ -139,7 +139,8 @@ Task<Lease> Pool::acquire(ShardId id, std::string database, std::string user, Ap
 
 Task<Result<Lease>> Pool::connect(ShardId id, std::string key, std::string database, std::string user, Deadline deadline) {
     const Endpoint endpoint = shards_[id.value].endpoint;
-    ServerAddress address{.host = endpoint.host, .port = endpoint.port, .database = database, .user = user, .application_name = "", .unacknowledged_max_ms = 0, .tls = options_.tls};
+    ServerAddress address{.host = nearest_host(endpoint.host, endpoint.port, endpoint.socket_directory), .port = endpoint.port,
+                          .database = database, .user = user, .application_name = "", .unacknowledged_max_ms = 0, .tls = options_.tls};
     if (keys_of) address.keys = keys_of(user);
     if (password_of) address.password = password_of(user);
     // A slot that is taken must be given back whatever happens while the login waits.

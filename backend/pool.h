@@ -23,6 +23,7 @@ struct Endpoint {
     int port = 0;
     std::uint64_t generation = 0;
     bool available = false;  ///< false: no primary at the moment; leases wait
+    std::string socket_directory{};  ///< see nearest_host()
 };
 
 /// Server connections of one shard that exist on all cores together. Serves several cores: atomics only.

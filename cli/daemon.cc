@@ -231,7 +231,9 @@ Result<void> Daemon::listen() {
     const EndpointAddress address = endpoint_address(config_);
     ports_.release(address.port);
     const std::lock_guard lock(endpoint_mutex_);
-    Result<std::unique_ptr<Endpoint>> made = Endpoint::make(config_, store_, nodes_.get(), workbench_pid());
+    Result<std::unique_ptr<Endpoint>> made = Endpoint::make(
+        config_, store_,
+        {.nodes = nodes_.get(), .workbench_pid = workbench_pid(), .socket_directory = layout_.has_sockets() ? layout_.sockets() : ""});
     if (!made) return made.error();
     endpoint_ = std::move(*made);
     if (Result<void> listening = endpoint_->listen(); !listening) return listening;

@@ -20,7 +20,7 @@ EndpointAddress split_address(const std::string& address) {
     return split;
 }
 
-coordinator::ServerOptions server_options(const Config& config, int workbench_pid) {
+coordinator::ServerOptions server_options(const Config& config, LocalServers local) {
     coordinator::ServerOptions options;
     options.cluster = config.cluster;
     options.listen = config.listen_postgres;
@@ -33,8 +33,10 @@ coordinator::ServerOptions server_options(const Config& config, int workbench_pi
         const EndpointAddress workbench = split_address(config.workbench);
         options.workbench_host = workbench.host;
         options.workbench_port = workbench.port;
-        options.workbench_pid = workbench_pid;
+        options.workbench_pid = local.workbench_pid;
     }
+    // Encryption is asked for on TCP only.
+    if (config.tls_servers == "disable" || config.tls_servers == "prefer") options.socket_directory = std::move(local.socket_directory);
     options.memory_bytes_max = static_cast<std::uint64_t>(config.memory_bytes);
     options.failover_detect = config.failover_detect;
     options.commit_tokens = config.failover_commit_tokens;
@@ -112,13 +114,13 @@ struct Endpoint::State {
 
 Endpoint::Endpoint(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
-Result<std::unique_ptr<Endpoint>> Endpoint::make(const Config& config, std::shared_ptr<store::Store> store,
-                                                 node::NodeControl* nodes, int workbench_pid) {
+Result<std::unique_ptr<Endpoint>> Endpoint::make(const Config& config, std::shared_ptr<store::Store> store, LocalServers local) {
     auto live = live_options(config);
     if (!live) return live.error();
     auto tls = server_tls(config);
     if (!tls) return tls.error();
-    coordinator::ServerOptions options = server_options(config, workbench_pid);
+    node::NodeControl* nodes = local.nodes;
+    coordinator::ServerOptions options = server_options(config, std::move(local));
     options.server_tls = std::move(*tls);
     std::unique_ptr<State> state(new State{coordinator::Server(std::move(options), std::move(*live), std::move(store), nodes)});
     return std::unique_ptr<Endpoint>(new Endpoint(std::move(state)));

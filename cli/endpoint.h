@@ -21,14 +21,20 @@ struct EndpointAddress {
 EndpointAddress endpoint_address(const Config& config);
 std::string endpoint_conninfo(const EndpointAddress& address, const std::string& user, const std::string& database);
 
+/// The servers that this process looks after itself, on this machine.
+struct LocalServers {
+    node::NodeControl* nodes = nullptr;  ///< outlives the endpoint
+    int workbench_pid = 0;
+    std::string socket_directory{};      ///< of all of them; empty: they listen on TCP only
+};
+
 /// The coordinator, made from a configuration.
 ///
 /// Core      none: run() blocks until stop(), which may be called from any thread
 class Endpoint {
    public:
     /// Errors: F0000 a file that the configuration names cannot be used.
-    static Result<std::unique_ptr<Endpoint>> make(const Config& config, std::shared_ptr<store::Store> store,
-                                                  node::NodeControl* nodes, int workbench_pid);
+    static Result<std::unique_ptr<Endpoint>> make(const Config& config, std::shared_ptr<store::Store> store, LocalServers local);
     Endpoint(const Endpoint&) = delete;
     Endpoint& operator=(const Endpoint&) = delete;
     ~Endpoint();

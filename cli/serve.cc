@@ -73,7 +73,7 @@ ExitCode serve(const std::string& config_file) {
     node::LocalNodes nobody({}, node::Binaries{}, children);  // servers are started by whoever made them
     {
         const std::lock_guard lock(mutex);
-        Result<std::unique_ptr<Endpoint>> made = Endpoint::make(config, *store, &nobody, 0);
+        Result<std::unique_ptr<Endpoint>> made = Endpoint::make(config, *store, {.nodes = &nobody});
         if (!made) return fail(made.error());
         endpoint = std::move(*made);
         if (Result<void> listening = endpoint->listen(); !listening) return fail(listening.error());

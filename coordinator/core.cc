@@ -66,6 +66,7 @@ void Core::set_available(ShardId shard, bool available) {
 void Core::set_endpoint(const shardmap::Shard& shard) {
     backend::Endpoint endpoint = endpoint_of(shard);
     endpoint.available = endpoint.available && available_[shard.id.value];
+    endpoint.socket_directory = cluster_.options().socket_directory;
     pool_->set_endpoint(shard.id, endpoint);
     service_pool_->set_endpoint(shard.id, endpoint);
     if (on_endpoint) on_endpoint(shard.id, endpoint);

@@ -18,6 +18,7 @@ struct ServerOptions {
     std::string service_user = "postgres";  ///< pgmosaic's own login on the shards
     std::string service_password{};
     backend::ServerTls server_tls{};
+    std::string socket_directory{};         ///< of servers on this machine; empty: they are reached by TCP
     std::string workbench_host{};           ///< empty: there is none
     int workbench_port = 0;
     int workbench_pid = 0;

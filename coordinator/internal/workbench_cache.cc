@@ -30,7 +30,8 @@ bool is_gone(backend::Connection& connection) {
 }  // namespace
 
 backend::ServerAddress WorkbenchCache::address(std::string database, std::string user) const {
-    return {.host = options_.workbench_host, .port = options_.workbench_port, .database = std::move(database), .user = std::move(user),
+    return {.host = backend::nearest_host(options_.workbench_host, options_.workbench_port, options_.socket_directory),
+            .port = options_.workbench_port, .database = std::move(database), .user = std::move(user),
             .unacknowledged_max_ms = 0, .tls = options_.server_tls};
 }
 
