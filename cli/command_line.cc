@@ -205,7 +205,8 @@ void CommandLine::add_verb(const Verb& verb) {
     if (verb.kind == VerbKind::kNotYet) return command->allow_extras(), void();
     for (const std::string& word : split_words(verb.arguments)) {
         if (word.find("--") == 0 || word == "COL" || word == "OTHER") continue;
-        command->add_option(word, input.arguments, "")->required()->expected(1);
+        CLI::Option* option = command->add_option(word, input.arguments, "")->expected(1);
+        if (word.front() != '[') option->required();
     }
     if (verb.arguments.find("--by") != std::string_view::npos) {
         command->add_option("--by", input.by, "The shard key")->type_name("COL")->required();

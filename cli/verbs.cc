@@ -1,5 +1,6 @@
 #include "cli/verbs.h"
 
+#include <algorithm>
 #include <array>
 #include <iostream>
 #include <thread>
@@ -74,7 +75,12 @@ constexpr std::array kVerbs{
     Verb{.words = "explain", .arguments = "SQL", .kind = VerbKind::kReads, .help = "Where a statement would go, and why",
          .example = "pgmosaic explain 'SELECT count(*) FROM orders'",
          .sql = [](const VerbInput& in) { return (in.format == Format::kJson ? "EXPLAIN (FORMAT JSON) " : "EXPLAIN ") + in.arguments[0]; }},
-    Verb{.words = "verify", .arguments = "[TABLE]", .help = "Primary against standby, rows against owners"},
+    Verb{.words = "verify", .arguments = "[TABLE]", .kind = VerbKind::kReads, .help = "Primary against standby, rows against owners",
+         .example = "pgmosaic verify orders",
+         .sql = [](const VerbInput& in) {
+             return "SELECT * FROM mosaic.verify(" + (in.arguments.empty() ? std::string() : quote_literal(in.arguments[0])) + ")";
+         },
+         .verdict = "ok"},
     Verb{.words = "backup", .help = "A backup of all shards at one moment"},
     Verb{.words = "restore", .help = "Brings back a backup"},
     Verb{.words = "top", .help = "What runs now"},
@@ -101,6 +107,19 @@ void print_rows(const Verb& verb, const VerbInput& input, const node::SqlRows& r
     }
 }
 
+/// Wrong rows are a failure; rows that nobody could judge leave the cluster in doubt.
+ExitCode judge(const Verb& verb, const node::SqlRows& rows) {
+    if (verb.verdict.empty()) return ExitCode::kDone;
+    const auto column = std::find(rows.columns.begin(), rows.columns.end(), verb.verdict);
+    if (column == rows.columns.end()) return ExitCode::kFailed;
+    const auto place = static_cast<std::size_t>(column - rows.columns.begin());
+    const auto says = [place](const std::optional<std::string>& word) {
+        return [place, word](const auto& row) { return row[place] == word; };
+    };
+    if (std::any_of(rows.rows.begin(), rows.rows.end(), says("f"))) return ExitCode::kFailed;
+    return std::any_of(rows.rows.begin(), rows.rows.end(), says(std::nullopt)) ? ExitCode::kDegraded : ExitCode::kDone;
+}
+
 }  // namespace
 
 std::span<const Verb> verbs() { return kVerbs; }
@@ -121,7 +140,7 @@ ExitCode run_verb(const Verb& verb, const VerbInput& input, const std::string& c
                           .message = std::string(verb.object) + " \"" + input.arguments[0] + "\" does not exist"});
     }
     print_rows(verb, input, *rows);
-    return ExitCode::kDone;
+    return judge(verb, *rows);
 }
 
 ExitCode follow_events(const VerbInput& input, const std::string& cluster) {

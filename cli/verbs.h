@@ -30,6 +30,7 @@ struct Verb {
     std::string_view example{};
     std::string (*sql)(const VerbInput& input) = nullptr;
     std::string_view object{};     ///< what the argument names, for "not found": no row is then an error
+    std::string_view verdict{};    ///< a column that says whether a row is as it should be; NULL: nobody knows
 };
 
 std::span<const Verb> verbs();

@@ -5,6 +5,7 @@
 #include "coordinator/admin/admin.h"
 #include "coordinator/admin/distribute.h"
 #include "coordinator/admin/operate.h"
+#include "coordinator/admin/verify.h"
 
 namespace pgmosaic::coordinator {
 
@@ -64,6 +65,12 @@ Task<Rows> resume_failover(Session& session, const Arguments&) {
     co_return kVoidRow;
 }
 
+std::vector<AnswerColumn> columns_of_commands() { return {{"shard_name", kTextType}, {"success", kBoolType}, {"result", kTextType}}; }
+
+std::vector<AnswerColumn> columns_of_verify() {
+    return {{"shard", kTextType}, {"check", kTextType}, {"table", kTextType}, {"ok", kBoolType}, {"detail", kTextType}};
+}
+
 // Parameter names are Citus's where the function is.
 const AdminFunction kFunctions[] = {
     {"create_distributed_table", {"table_name", "distribution_column", "colocate_with"}, 2, kVoidType, false, distribute},
@@ -71,12 +78,13 @@ const AdminFunction kFunctions[] = {
     {"undistribute_table", {"table_name"}, 1, kVoidType, false, undistribute},
     {"bucket_of", {"table_name", "value"}, 2, kIntegerType, false, bucket_of},
     {"shard_of", {"table_name", "value"}, 2, kTextType, false, shard_of},
-    {"run_command_on_shards", {"command"}, 1, 0, true, run_command_on_shards},
+    {"run_command_on_shards", {"command"}, 1, kVoidType, true, run_command_on_shards, columns_of_commands},
     {"failover", {"shard"}, 1, kVoidType, true, fail_over},
     {"switchover", {"shard"}, 1, kVoidType, true, switch_over},
     {"rebuild_standby", {"node"}, 1, kVoidType, true, rebuild_standby},
     {"remove_standby", {"node"}, 1, kVoidType, true, remove_standby},
     {"add_standby", {"shard"}, 1, kVoidType, true, add_standby},
+    {"verify", {"table_name"}, 0, kVoidType, true, verify, columns_of_verify},
     {"pause", {}, 0, kVoidType, true, pause_failover},
     {"resume", {}, 0, kVoidType, true, resume_failover},
     {"create_distributed_function", {"function_name", "distribution_arg_name", "colocate_with"}, 1},
@@ -108,7 +116,7 @@ const AdminFunction* find_admin_function(std::string_view name) {
 }
 
 std::vector<AnswerColumn> columns_of(const AdminFunction& function, const planner::AdminCall& call) {
-    if (function.result == 0) return {{"shard_name", kTextType}, {"success", kBoolType}, {"result", kTextType}};
+    if (function.columns != nullptr) return function.columns();
     return {{call.column_name.empty() ? std::string(function.name) : call.column_name, function.result}};
 }
 

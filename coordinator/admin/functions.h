@@ -10,9 +10,10 @@ struct AdminFunction {
     std::string_view name;
     std::initializer_list<std::string_view> parameters;
     std::size_t required = 0;
-    Oid result = kVoidType;      ///< 0: rows of run_command_on_shards
+    Oid result = kVoidType;      ///< of the one value; without meaning where `columns` is given
     bool superuser = false;
     Task<std::vector<AnswerRow>> (*run)(Session& session, const Arguments& arguments) = nullptr;  ///< null: not there yet
+    std::vector<AnswerColumn> (*columns)() = nullptr;  ///< of a function that returns rows
 };
 
 /// nullptr: there is none of that name.

@@ -14,7 +14,7 @@ constexpr std::string_view kFunctions[] = {
 
 // These have names too common to be taken without their schema.
 constexpr std::string_view kMosaicFunctions[] = {"bucket_of", "shard_of", "failover", "switchover", "restore_point", "move_buckets",
-                                                 "rebuild_standby", "remove_standby", "add_standby", "pause", "resume"};
+                                                 "rebuild_standby", "remove_standby", "add_standby", "pause", "resume", "verify"};
 
 constexpr std::string_view kViews[] = {"shards", "nodes", "tables", "buckets", "clients", "pools", "transactions",
                                        "locks", "statements", "jobs", "events", "settings", "errors", "status"};
@@ -85,7 +85,7 @@ std::optional<Statement> plan_admin_call(const pg_query::SelectStmt& select, Pla
     statement.command = Command::kAdminCall;
     statement.plan = PlanKind::kAdmin;
     statement.returns_rows = true;
-    statement.writes = name.name != "bucket_of" && name.name != "shard_of" && name.name != "citus_rebalance_status";
+    statement.writes = name.name != "bucket_of" && name.name != "shard_of" && name.name != "citus_rebalance_status" && name.name != "verify";
     statement.changes_catalog = one_of(name.name, kFunctions);
     statement.reason = "pgmosaic's own function";
     statement.tag = "SELECT 1";
