@@ -19,7 +19,7 @@ bool serves_writes(const PrimaryView& primary) { return primary.health == Health
 /// wal_sender_timeout, so our own look at it counts as well.
 bool is_lost(const FailoverView& view) {
     const StandbyView& standby = view.standby;
-    if (!standby.exists || standby.state != NodeState::kReady || standby.health == Health::kGone) return true;
+    if (!standby.exists || standby.state != NodeState::kReady || standby.health == Health::kGone || standby.impersonated) return true;
     const Clock::duration patience =
         view.policy.detect + (standby.health == Health::kUnknown ? view.policy.first_look : Clock::duration{});
     if (standby.health == Health::kSilent && standby.unanswered >= patience) return true;
@@ -30,7 +30,7 @@ bool is_lost(const FailoverView& view) {
 /// Commits may be made to wait for it.
 bool is_useful(const FailoverView& view) {
     const StandbyView& standby = view.standby;
-    return answers(standby) && standby.state == NodeState::kReady && standby.streaming && standby.caught_up;
+    return answers(standby) && standby.state == NodeState::kReady && standby.streaming && standby.caught_up && !standby.impersonated;
 }
 
 bool must_rebuild(const FailoverView& view) {
@@ -61,8 +61,8 @@ Action improve_standing(const FailoverView& view) {
             if (is_useful(view) && standby.synchronous) return Action::kProve;
             return mend_standby(view);
         case Standing::kPromotable:
-            // Somebody has changed the names: commits may not wait any longer.
-            if (!view.primary.names_standby) return Action::kRecordNamed;
+            // Somebody has changed the names, or acknowledges in its place: commits may not wait for it any longer.
+            if (!view.primary.names_standby || standby.impersonated) return Action::kRecordNamed;
             if (answers(standby) && standby.replay_paused) return Action::kResumeReplay;
             return mend_standby(view);
     }

@@ -44,6 +44,7 @@ struct StandbyView {
     bool receiver = false;                ///< a walreceiver runs
     bool streaming = false;               ///< the primary has exactly one walsender of its name, streaming
     bool synchronous = false;             ///< … and calls it sync
+    bool impersonated = false;            ///< somebody else streams under its name, and may acknowledge commits for it
     bool caught_up = false;               ///< its lag is small enough to make commits wait for it
     Clock::duration not_streaming{};      ///< for how long the primary has seen no such walsender
     bool names_nobody = false;            ///< its own synchronous_standby_names is empty

@@ -110,12 +110,7 @@ Task<Result<void>> ShardKeeper::verify_primary() {
     const auto known = co_await write_epoch(primary.hands, shard_.epoch, shard_.primary_node().name, soon(kBarrierMax));
     if (!known) co_return known.error();
     newest_epoch_ = std::max(newest_epoch_, known->value);
-    if (newer_epoch_seen()) {
-        co_return Error{.code = sqlstate::kObjectNotInPrerequisiteState,
-                        .message = "shard \"" + shard_.name + "\" has seen epoch " + std::to_string(newest_epoch_) +
-                                   ", the store knows " + std::to_string(shard_.epoch.value),
-                        .hint = "The store is an old copy. Bring back the newest one."};
-    }
+    if (newer_epoch_seen()) co_return old_store_error();
     primary.verified_incarnation = incarnation;
     co_return Result<void>();
 }
@@ -182,7 +177,10 @@ Task<Result<void>> ShardKeeper::prove() {
 
 Result<void> ShardKeeper::record_alone() {
     const Node* standby = standby_node();
-    const std::string why = standby == nullptr ? "no standby" : standby->name + " is " + std::string(to_string(look(standby->id).health));
+    const bool impersonated = standby != nullptr && look(shard_.primary).has_impostor(standby->name);
+    const std::string why = standby == nullptr ? "no standby"
+                            : impersonated     ? "somebody else streams under the name " + standby->name
+                                               : standby->name + " is " + std::string(to_string(look(standby->id).health));
     if (standby != nullptr) append_event("standby_lost", node_event(shard_, *standby, why));
     spdlog::warn("failover standby_lost {} {}", log_field("shard", shard_.name), log_field("why", why));
     auto saved = save(alone(shard_), "standby lost: " + why);

@@ -18,8 +18,11 @@ SELECT pg_is_in_recovery(),
        EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event = 'RecoveryRetrieveRetryInterval'),
        (extract(epoch FROM current_setting('wal_retrieve_retry_interval')::interval) * 1000)::int,
        (SELECT pid || ' ' || backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'),
-       (SELECT string_agg(concat(state, E'\t', sync_state, E'\t', coalesce(flush_lsn, '0/0'), E'\t', application_name), E'\n')
-          FROM pg_stat_replication)
+       (SELECT string_agg(concat(state, E'\t', sync_state, E'\t', coalesce(flush_lsn, '0/0'), E'\t',
+                                 coalesce((SELECT s.slot_name = r.application_name FROM pg_replication_slots s WHERE s.active_pid = r.pid),
+                                          NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.slot_name = r.application_name)),
+                                 E'\t', application_name), E'\n')
+          FROM pg_stat_replication r)
 )sql";
 
 namespace {
@@ -40,6 +43,7 @@ std::vector<Follower> read_followers(std::string_view lines) {
         Follower follower{.streaming = cut(line, '\t') == "streaming"};
         follower.synchronous = cut(line, '\t') == "sync";
         parse_lsn(std::string(cut(line, '\t')), follower.flushed);
+        follower.ours = cut(line, '\t') == "t";
         follower.name = line;
         followers.push_back(std::move(follower));
     }
@@ -97,7 +101,13 @@ bool NodeLook::drained() const {
 const Follower* NodeLook::follower(std::string_view name) const {
     const auto same = [&](const Follower& each) { return each.name == name; };
     if (std::count_if(facts.followers.begin(), facts.followers.end(), same) != 1) return nullptr;
-    return &*std::find_if(facts.followers.begin(), facts.followers.end(), same);
+    const auto found = std::find_if(facts.followers.begin(), facts.followers.end(), same);
+    return found->ours ? &*found : nullptr;
+}
+
+bool NodeLook::has_impostor(std::string_view name) const {
+    return std::any_of(facts.followers.begin(), facts.followers.end(),
+                       [&](const Follower& each) { return each.name == name && each.streaming && !each.ours; });
 }
 
 std::string names_for(std::string_view standby) { return "FIRST 1 (\"" + std::string(standby) + "\")"; }

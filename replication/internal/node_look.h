@@ -18,6 +18,7 @@ struct Follower {
     std::string name{};
     bool streaming = false;
     bool synchronous = false;
+    bool ours = true;  ///< holds the slot of its name, or there is no such slot: then whoever made the standby did not use ours
     Lsn flushed{};
 };
 
@@ -56,8 +57,10 @@ struct NodeLook {
     void take(Facts fresh, Clock::time_point when);
     /// Two retry intervals without news: all that was received has been replayed (PROTOCOLS 3.1).
     bool drained() const;
-    /// The only walsender of that name, or null if there is none or more than one (PROTOCOLS 3.11).
+    /// The only walsender of that name, with the slot we made, or null if there is none or more than one (PROTOCOLS 3.11).
     const Follower* follower(std::string_view name) const;
+    /// Does somebody else stream under that name? PostgreSQL lets him acknowledge commits.
+    bool has_impostor(std::string_view name) const;
 };
 
 extern const char* const kProbeSql;

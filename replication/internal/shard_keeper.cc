@@ -1,5 +1,7 @@
 #include "replication/internal/shard_keeper.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "replication/internal/own_trouble.h"
 #include "replication/internal/record_steps.h"
@@ -67,6 +69,7 @@ Task<> ShardKeeper::step() {
         spdlog::info("failover step {} {}", log_field("shard", shard_.name), log_field("action", to_string(action)));
     }
     last_action_ = action;
+    if (action == Action::kRefuse) tell_refusal();
     if (is_idle(action)) {
         co_await news_.wait(kLookInterval);
         co_return;
@@ -146,6 +149,7 @@ StandbyView ShardKeeper::view_standby() const {
     const Follower* follower = primary.health == Health::kAnswering ? primary.follower(node->name) : nullptr;
     view.streaming = follower != nullptr && follower->streaming;
     view.synchronous = view.streaming && follower->synchronous;
+    view.impersonated = primary.health == Health::kAnswering && primary.has_impostor(node->name);
     view.caught_up = view.streaming && follower->flushed.value + kLagBytesMax >= primary.facts.lsn.value;
     if (seen.seen && primary.seen) {
         view.foreign = seen.system_identifier != primary.system_identifier ||
@@ -154,12 +158,26 @@ StandbyView ShardKeeper::view_standby() const {
     return view;
 }
 
-bool ShardKeeper::newer_epoch_seen() const {
-    if (newest_epoch_ > shard_.epoch.value) return true;
-    for (const auto& [id, each] : servers_) {
-        if (each->probe.look().epoch > shard_.epoch.value) return true;
-    }
-    return false;
+std::uint64_t ShardKeeper::newest_epoch() const {
+    std::uint64_t newest = newest_epoch_;
+    for (const auto& [id, each] : servers_) newest = std::max(newest, each->probe.look().epoch);
+    return newest;
+}
+
+Error ShardKeeper::old_store_error() const {
+    return Error{.code = sqlstate::kObjectNotInPrerequisiteState,
+                 .message = "shard \"" + shard_.name + "\" has seen epoch " + std::to_string(newest_epoch()) + ", the store knows " +
+                            std::to_string(shard_.epoch.value),
+                 .hint = "The store is an old copy. Bring back the newest one."};
+}
+
+void ShardKeeper::tell_refusal() {
+    const Error error = old_store_error();
+    if (trouble_ == error.message) return;
+    trouble_ = error.message;
+    spdlog::error("failover refuses {} {} {}", log_field("shard", shard_.name), log_field("message", error.message),
+                  log_field("hint", error.hint));
+    append_event("store_is_old", node_event(shard_, shard_.primary_node(), error.message));
 }
 
 /// Keeps for how long a standby could have been seen streaming, and was not.

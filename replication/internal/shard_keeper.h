@@ -71,7 +71,11 @@ class ShardKeeper {
     FailoverView view() const;
     PrimaryView view_primary() const;
     StandbyView view_standby() const;
-    bool newer_epoch_seen() const;
+    std::uint64_t newest_epoch() const;
+    bool newer_epoch_seen() const { return newest_epoch() > shard_.epoch.value; }
+    Error old_store_error() const;
+    /// Says once why nothing is served.
+    void tell_refusal();
     void note_streams();
     void set_pace(Action action);
     void tell_availability();

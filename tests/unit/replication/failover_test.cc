@@ -262,6 +262,18 @@ TEST(LostStandby, IsNoticedWhenItAnswersButDoesNotStream) {
     EXPECT_EQ(next(view), Action::kRecordAlone);
 }
 
+TEST(LostStandby, IsOneInWhosePlaceSomebodyElseMayAcknowledge) {
+    FailoverView view = healthy();
+    view.standby.impersonated = true;
+    EXPECT_EQ(next(view), Action::kRecordAlone);
+    view.policy.continue_alone = false;
+    EXPECT_EQ(next(view), Action::kRecordNamed);  // not promotable, and never proved while it lasts
+    view.shard.standing = Standing::kNamed;
+    EXPECT_EQ(next(view), Action::kWait);
+    view.standby.impersonated = false;
+    EXPECT_EQ(next(view), Action::kProve);
+}
+
 TEST(LostStandby, IsNotGivenUpWhileThePrimaryDoesNotAnswer) {
     FailoverView view = healthy();
     view.primary.health = Health::kSilent;

@@ -104,10 +104,20 @@ TEST(Look, TrustsAFollowerOnlyIfItsNameIsUnique) {
     EXPECT_EQ(look.follower("s1c"), nullptr);
 }
 
+TEST(Look, TrustsAFollowerOnlyWithTheSlotWeMade) {
+    NodeLook look;
+    look.facts.followers = {{.name = "s1b", .streaming = true, .ours = false}};
+    EXPECT_EQ(look.follower("s1b"), nullptr);
+    EXPECT_TRUE(look.has_impostor("s1b"));
+    EXPECT_FALSE(look.has_impostor("s1a"));
+    look.facts.followers[0].streaming = false;  // it asks for a slot that is taken, and acknowledges nothing yet
+    EXPECT_FALSE(look.has_impostor("s1b"));
+}
+
 TEST(Look, ReadsTheProbesRow) {
     backend::QueryResult result;
     result.rows = {{"f", "1/A0", "3", "FIRST 1 (\"s1b\")", "t", "f", "f", "f", "100", "7 2026-01-01",
-                    "streaming\tsync\t1/9F\ts1b\nbackup\t\t0/0\tpg_basebackup"}};
+                    "streaming\tsync\t1/9F\tt\ts1b\nbackup\t\t0/0\tf\tpg_basebackup"}};
     const auto facts = read_facts(result);
     ASSERT_TRUE(facts);
     EXPECT_EQ(facts->lsn, Lsn{0x1000000A0});
@@ -117,7 +127,9 @@ TEST(Look, ReadsTheProbesRow) {
     ASSERT_EQ(facts->followers.size(), 2u);
     EXPECT_TRUE(facts->followers[0].streaming && facts->followers[0].synchronous);
     EXPECT_EQ(facts->followers[0].flushed, Lsn{0x10000009F});
+    EXPECT_TRUE(facts->followers[0].ours);
     EXPECT_EQ(facts->followers[1].name, "pg_basebackup");
+    EXPECT_FALSE(facts->followers[1].ours);
     result.rows[0].pop_back();
     EXPECT_FALSE(read_facts(result));
 }
