@@ -38,7 +38,9 @@ Error outcome_unknown() {
 
 /// PREPARE TRANSACTION on one participant; what came of it is left in `failure`, what its triggers said in `notices`.
 Task<> prepare_on(Participant& participant, std::string gid, std::optional<Error>& failure, std::string& notices) {
-    auto result = co_await backend::run_query(participant.connection(), "PREPARE TRANSACTION '" + gid + "'", Deadline::after(60s));
+    // Always: a part that is on one server only, when the others are committed, would be half a transaction.
+    auto result = co_await backend::run_query(participant.connection(), kCommitEverywhere + ("PREPARE TRANSACTION '" + gid + "'"),
+                                              Deadline::after(60s));
     if (!result) {
         failure = result.error();
     } else if (result->tag != "PREPARE TRANSACTION") {
@@ -120,7 +122,8 @@ Task<> Session::commit_one(Participant& writer) {
     committing_ = true;
     const CommitToken token = make_token(core_, writer);
     const Announcement announcement = announce(writer);
-    const auto result = co_await backend::run_query(writer.connection(), token_sql(token) + "COMMIT", Deadline::never());
+    const std::string everywhere = writer.connection().dirty ? kCommitEverywhere : "";
+    const auto result = co_await backend::run_query(writer.connection(), everywhere + token_sql(token) + "COMMIT", Deadline::never());
     if (!result) {
         if (!writer.connection().broken) throw PgError(result.error());
         const Outcome outcome = co_await find_outcome(core_, token, database_name_);

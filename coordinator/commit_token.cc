@@ -85,6 +85,10 @@ Task<Result<Outcome>> look(backend::Connection& connection, CommitToken token, b
 const char* const kTokenStatement =
     "SELECT pg_catalog.pg_logical_emit_message(true, 'mosaic', $1::text) WHERE pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL";
 
+const char* const kWaryTokenStatement =
+    "SELECT pg_catalog.set_config('synchronous_commit', 'on', true), pg_catalog.pg_logical_emit_message(true, 'mosaic', $1::text) "
+    "WHERE pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL";
+
 // The functions of pg_walinspect under a name of ours: no extension shows in the user's database.
 const char* const kTokenSchema = R"sql(
 DO $do$ BEGIN

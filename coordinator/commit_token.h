@@ -28,6 +28,11 @@ CommitToken make_token(const Core& core, const Participant& participant);
 std::string token_sql(const CommitToken& token);
 /// The same as a statement with one parameter, the word.
 extern const char* const kTokenStatement;
+/// … and where a user's function or trigger may have run: one of them may have lowered synchronous_commit, which no parameter
+/// reports, and an acknowledged commit would be on one server only (PROTOCOLS 3.13).
+extern const char* const kWaryTokenStatement;
+/// What stands in front of a COMMIT or PREPARE TRANSACTION for the same reason.
+inline constexpr const char* kCommitEverywhere = "SET LOCAL synchronous_commit = on;";
 
 /// Lets pgmosaic read WAL; repeatable, run on every shard in every database. Without the contrib module nothing is made.
 extern const char* const kTokenSchema;

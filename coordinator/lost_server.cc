@@ -14,8 +14,13 @@ namespace {
 constexpr int kAttemptsMax = 3;
 
 /// The name of the token's statement on a server session, beside `pgm1`, `pgm2` …
-constexpr std::uint64_t kTokenStatementId = 0;
-constexpr const char* kTokenStatementName = "pgm0";
+struct TokenStatement {
+    std::uint64_t id;
+    const char* name;
+    const char* sql;
+};
+const TokenStatement kPlainToken{0, "pgm0", kTokenStatement};
+const TokenStatement kWaryToken{~std::uint64_t{0}, "pgm0w", kWaryTokenStatement};
 constexpr Oid kTextType = 25;
 
 }  // namespace
@@ -120,24 +125,28 @@ void Session::put_with_token(backend::Connection& connection, std::string_view s
 /// client gets it with ReadyForQuery.
 void Session::put_token(backend::Connection& connection, const CommitToken& token) {
     std::string& out = connection.out();
+    const TokenStatement& statement = connection.dirty ? kWaryToken : kPlainToken;
     relay_.hold_back = true;
     wire::write_flush(out);
-    if (!connection.prepared.contains(kTokenStatementId)) {
+    if (!connection.prepared.contains(statement.id)) {
         // Whether an earlier pipeline got as far as this is not known after an error in it.
-        wire::write_close(out, 'S', kTokenStatementName);
-        wire::write_parse(out, kTokenStatementName, kTokenStatement, {kTextType});
-        connection.prepared.emplace(kTokenStatementId, kTokenStatementName);
+        wire::write_close(out, 'S', statement.name);
+        wire::write_parse(out, statement.name, statement.sql, {kTextType});
+        connection.prepared.emplace(statement.id, statement.name);
         relay_.expect({.kind = Expect::Kind::kClose, .forward = false});
         relay_.expect({.kind = Expect::Kind::kParse, .forward = false});
     }
-    wire::FrameWriter(out, 'B').cstring("").cstring(kTokenStatementName).int16(0).int16(1)
+    wire::FrameWriter(out, 'B').cstring("").cstring(statement.name).int16(0).int16(1)
         .int32(static_cast<std::int32_t>(token.word.size())).bytes(token.word).int16(0);
     wire::write_execute(out, "", 0);
     relay_.expect({.kind = Expect::Kind::kBind, .forward = false});
     relay_.expect({.kind = Expect::Kind::kExecute, .forward = false});
 }
 
-void Session::forget_token_statement(backend::Connection& connection) { connection.prepared.erase(kTokenStatementId); }
+void Session::forget_token_statement(backend::Connection& connection) {
+    connection.prepared.erase(kPlainToken.id);
+    connection.prepared.erase(kWaryToken.id);
+}
 
 /// A cancel or a timeout ended a commit's wait for its standby: what it says counts when the standby has it (PROTOCOLS 1.2).
 Task<> Session::await_replication() {

@@ -256,6 +256,16 @@ Statement reindex(const pg_query::ReindexStmt& reindex, PlanContext& context) {
     return statement;
 }
 
+/// A default that nobody sees would have commits acknowledged that one server alone has (PROTOCOLS 3.13).
+void check_kept_setting(const pg_query::VariableSetStmt& setting) {
+    if (setting.name() != "synchronous_commit" || setting.args_size() != 1 || !setting.args(0).has_a_const()) return;
+    const pg_query::A_Const& value = setting.args(0).a_const();
+    const std::string& word = value.has_sval() ? value.sval().sval() : value.has_boolval() && value.boolval().boolval() ? "on" : "off";
+    if (word == "on" || word == "remote_apply" || word == "true" || word == "1" || word == "yes") return;
+    refuse("synchronous_commit below \"on\" cannot be a default of a role or database",
+           "Commits acknowledged on one server only are lost when that server is.", "SET it in the sessions that can do without them.");
+}
+
 void check_policy(const pg_query::RangeVar& relation, const google::protobuf::Message& body, PlanContext& context) {
     const Table* table = context.find_table(relation);
     if (!table || table->placement == Placement::kLocal) return;
@@ -365,15 +375,15 @@ Statement plan_definition(const pg_query::Node& node, PlanContext& context) {
             statement.tag = "LOAD";
             return statement;
         }
+        case N::kAlterRoleSetStmt: check_kept_setting(node.alter_role_set_stmt().setstmt()); return without_catalog_change();
+        case N::kAlterDatabaseSetStmt: check_kept_setting(node.alter_database_set_stmt().setstmt()); return without_catalog_change();
         case N::kGrantStmt:
         case N::kGrantRoleStmt:
         case N::kAlterDefaultPrivilegesStmt:
         case N::kCreateRoleStmt:
         case N::kAlterRoleStmt:
-        case N::kAlterRoleSetStmt:
         case N::kDropRoleStmt:
         case N::kAlterDatabaseStmt:
-        case N::kAlterDatabaseSetStmt:
         case N::kCommentStmt:
         case N::kSecLabelStmt:
         case N::kConstraintsSetStmt: return without_catalog_change();

@@ -28,6 +28,20 @@ TEST_F(Definitions, KeepTheConstraintsThatShardsCanCheck) {
     }
 }
 
+TEST_F(Definitions, RefuseWhatWouldLowerSynchronousCommitUnseen) {
+    for (const char* word : {"off", "local", "remote_write", "'off'", "false"}) {
+        for (const char* whose : {"ROLE app", "ROLE ALL", "DATABASE app", "ROLE app IN DATABASE app"}) {
+            const std::string sql = std::string("ALTER ") + whose + " SET synchronous_commit = " + word;
+            EXPECT_NE(refusal_of(sql), "") << sql;
+        }
+    }
+    for (const char* sql : {"ALTER ROLE app SET synchronous_commit = on", "ALTER DATABASE app SET synchronous_commit TO remote_apply",
+                            "ALTER ROLE app RESET synchronous_commit", "ALTER ROLE app SET synchronous_commit TO DEFAULT",
+                            "ALTER ROLE app SET work_mem = '8MB'"}) {
+        EXPECT_EQ(plan(sql).plan, PlanKind::kBroadcast) << sql;
+    }
+}
+
 TEST_F(Definitions, RefuseWhatNoShardCouldCheckAlone) {
     for (const char* sql : {"CREATE UNIQUE INDEX ON orders (note)", "CREATE UNIQUE INDEX ON orders (lower(note))", "ALTER TABLE orders DROP COLUMN customer_id",
                             "ALTER TABLE orders ALTER COLUMN customer_id TYPE int", "ALTER TABLE lines ADD FOREIGN KEY (order_id) REFERENCES orders (id)",
