@@ -234,10 +234,7 @@ void Pool::give_back(Lease& lease, bool reusable) {
 void Pool::set_endpoint(ShardId id, Endpoint endpoint) {
     Shard& shard = shards_[id.value];
     if (shard.endpoint.generation != endpoint.generation) {
-        for (auto& [key, connections] : shard.idle) {
-            shard.slots->open.fetch_sub(static_cast<int>(connections.size()));
-            connections.clear();
-        }
+        distrust(id);
         for (Connection* connection : shard.in_use) {
             connection->broken = true;
             connection->stream().shutdown();
@@ -254,6 +251,14 @@ void Pool::close_idle(const std::string& database) {
             shard.slots->open.fetch_sub(static_cast<int>(connections.size()));
             connections.clear();
         }
+    }
+}
+
+void Pool::distrust(ShardId id) {
+    Shard& shard = shards_[id.value];
+    for (auto& [key, connections] : shard.idle) {
+        shard.slots->open.fetch_sub(static_cast<int>(connections.size()));
+        connections.clear();
     }
 }
 

@@ -100,6 +100,8 @@ class Pool {
     void add_shard(std::shared_ptr<SlotCount> slots);
     /// Closes idle connections to a database (DROP DATABASE), or to all if empty.
     void close_idle(const std::string& database);
+    /// Closes idle connections to a shard's server, which may not live any more.
+    void distrust(ShardId shard);
     /// The same for all, and those in use are closed when they come back.
     void retire();
     /// Wakes those who wait: a slot may be free on another core, or a primary is there again.

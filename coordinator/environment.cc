@@ -60,14 +60,20 @@ Task<std::shared_ptr<const planner::Catalog>> read_catalog_here(Session& session
 
 }  // namespace
 
-/// The registry and the table of decisions, in every shard's copy of the database; once per process and database.
+/// The registry and the table of decisions, in every shard's copy of the database; once per process and database. A comment
+/// on the schema says which version of it is there: after a restart most often ours, and clients wait for this.
 Task<> prepare_database(Core& core, std::string database) {
+    const std::string schema = std::string(planner::kRegistrySchema) + ";" + kDecisionSchema + ";" + kTokenSchema + ";" + kWorkbenchSchema +
+                               ";" + kWorkbenchObjects + ";" + kAdminSchema;
+    const std::string stamp = "made by pgmosaic, version " + std::to_string(std::hash<std::string>{}(schema));
     for (ShardId shard : core.map()->shard_ids()) {
+        const auto found = co_await service_query(
+            core, shard, database, "SELECT pg_catalog.obj_description(pg_catalog.to_regnamespace('pg_mosaic'), 'pg_namespace')");
+        if (found.scalar() == stamp) continue;
         co_await service_query(core, shard, database,
                                "BEGIN;SET LOCAL allow_system_table_mods = on;SET LOCAL client_min_messages = warning;"
                                "SELECT pg_catalog.pg_advisory_xact_lock(7001);" +
-                                   std::string(planner::kRegistrySchema) + ";" + kDecisionSchema + ";" + kTokenSchema + ";" + kWorkbenchSchema + ";" +
-                                   kWorkbenchObjects + ";" + kAdminSchema + ";COMMIT");
+                                   schema + ";COMMENT ON SCHEMA pg_mosaic IS '" + stamp + "';COMMIT");
     }
 }
 

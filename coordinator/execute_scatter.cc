@@ -1,6 +1,7 @@
 #include "coordinator/execute.h"
 #include "coordinator/execute_colocated_insert.h"
 #include "coordinator/internal/one_moment.h"
+#include "coordinator/internal/repeat_read.h"
 #include "coordinator/merge/merger.h"
 
 #include <exception>
@@ -198,10 +199,17 @@ Task<> execute_on_shards(Session& session, const Request& request, std::string b
     // find the outcome of a lost COMMIT.
     const bool own = request.statement.writes && session.ensure_transaction(std::move(begin_sql));
     std::string tag;
-    try {
-        tag = co_await run_scatter(session, request, shards);
-    } catch (const backend::ConnectionLost&) {
-        session.on_connection_lost(request.statement.writes && !session.transaction().open(), false);
+    for (int attempt = 1;; ++attempt) {
+        const std::uint64_t begin = session.client().position();
+        bool is_lost = false;
+        try {
+            tag = co_await run_scatter(session, request, shards);
+        } catch (const backend::ConnectionLost&) {
+            is_lost = true;
+        }
+        if (!is_lost) break;
+        const bool again = attempt < kReadAttemptsMax && may_repeat_read(session, request, begin);
+        session.on_connection_lost(request.statement.writes && !session.transaction().open(), again);
     }
     session.release_statement_leases();
     if (own) co_await session.commit();

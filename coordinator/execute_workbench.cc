@@ -1,6 +1,7 @@
 #include "coordinator/execute.h"
 #include "coordinator/execute_workbench_write.h"
 #include "coordinator/internal/bench.h"
+#include "coordinator/internal/repeat_read.h"
 #include "coordinator/internal/workbench_pull.h"
 #include "planner/plan_details.h"
 
@@ -78,11 +79,17 @@ Task<> execute_workbench(Session& session, const Request& request) {
         co_return;
     }
     std::string tag;
-    try {
-        WorkbenchRun run(session, request);
-        tag = co_await run.run();
-    } catch (const backend::ConnectionLost&) {
-        session.on_connection_lost(false, false);
+    for (int attempt = 1;; ++attempt) {
+        const std::uint64_t begin = session.client().position();
+        bool is_lost = false;
+        try {
+            WorkbenchRun run(session, request);
+            tag = co_await run.run();
+        } catch (const backend::ConnectionLost&) {
+            is_lost = true;
+        }
+        if (!is_lost) break;
+        session.on_connection_lost(false, attempt < kReadAttemptsMax && may_repeat_read(session, request, begin));
     }
     session.complete(request, std::move(tag));
 }

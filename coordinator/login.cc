@@ -1,10 +1,12 @@
 #include <openssl/rand.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
 
 #include "base/log.h"
 #include "coordinator/authenticate.h"
+#include "coordinator/internal/lost_errors.h"
 #include "coordinator/login.h"
 #include "coordinator/session.h"
 #include "wire/reader.h"
@@ -14,6 +16,9 @@ namespace pgmosaic::coordinator {
 namespace {
 
 constexpr Clock::duration kAuthenticationTimeout = 60s;
+// A server that is lost while it is asked who may come in: another one, or itself, answers soon. The pool waits for it.
+constexpr int kGreetingsMax = 10;
+constexpr Clock::duration kGreetAgain = 50ms;
 
 Error bad_packet(const char* message) {
     return Error{.code = sqlstate::kProtocolViolation, .message = message, .severity = "FATAL"};
@@ -233,7 +238,34 @@ Task<> Session::authenticate_and_greet() {
     seat_ = core_.cluster().seats().take(user_, database_name_, core_.live());
     database_ = core_.cluster().database(database_name_);
     startup_settings_ = settings_;
-    // The role and the database are known to the servers, not to us: a server session of that user says whether it may.
+    const std::uint64_t begin = client_.position();
+    for (int attempt = 1;; ++attempt) {
+        bool is_lost = false;
+        try {
+            co_await greet();
+        } catch (const backend::ConnectionLost&) {
+            if (attempt == kGreetingsMax) throw PgError(server_lost());
+            is_lost = true;
+        } catch (const PgError& error) {
+            // A server's last words; ours, while we stop, are meant.
+            is_lost = error.error().code == sqlstate::kConnectionFailure || error.error().code == sqlstate::kAdminShutdown;
+            if (!is_lost || stopping_ || attempt == kGreetingsMax) throw;
+        }
+        if (!is_lost) break;
+        relay_.clear();
+        forget_lost_servers();
+        release_statement_leases();
+        if (!client_.take_back(begin)) throw PgError(server_lost());
+        asio::steady_timer timer(co_await asio::this_coro::executor, kGreetAgain);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+    ready();
+    co_await client_.flush();
+}
+
+/// The role and the database are known to the servers, not to us: a server session of that user says whether it may. Nothing of
+/// this has gone to the client when it returns.
+Task<> Session::greet() {
     Participant* participant = co_await use_shard(home(), false);
     if (!participant->connection().out().empty()) {
         relay_.reset();
@@ -252,8 +284,6 @@ Task<> Session::authenticate_and_greet() {
     release_statement_leases();
     co_await refresh_environment();
     wire::FrameWriter(out, 'K').int32(id_).int32(secret_);
-    ready();
-    co_await client_.flush();
 }
 
 }  // namespace pgmosaic::coordinator

@@ -57,9 +57,18 @@ Error Session::loss_error() {
     return transaction_.open() || !wrote ? server_lost() : statement_unknown();
 }
 
+/// Idle connections to a server that was lost have most likely gone with it: to be given one after the other would use up the
+/// attempts of a statement that only had to wait.
+void Session::forget_lost_servers() {
+    for (auto& [shard, participant] : statement_leases_) {
+        if (participant.connection().broken) core_.pool().distrust(shard);
+    }
+}
+
 void Session::on_connection_lost(bool writes, bool again) {
     relay_.clear();
     const bool in_transaction = transaction_.open();
+    forget_lost_servers();
     release_statement_leases();
     if (again) return;
     if (in_transaction) transaction_.fail();
@@ -70,6 +79,7 @@ void Session::on_connection_lost(bool writes, bool again) {
 Task<Session::AfterLoss> Session::after_loss(Lost lost) {
     const bool cut = relay_.in_row();
     relay_.clear();
+    forget_lost_servers();
     release_statement_leases();
     // Part of a row has gone to the client: whatever came now would be taken for the rest of it.
     if (cut && !client_.take_back(lost.answer_begin)) {

@@ -225,6 +225,7 @@ class Session {
     Task<> answer_encryption_request(bool tls_wanted);
     void read_startup(std::uint32_t version, std::string_view body);
     Task<> authenticate_and_greet();
+    Task<> greet();
     void check_client_limits() const;
     void apply_startup_parameter(const std::string& name, const std::string& value);
     void apply_startup_options(std::string_view options);
@@ -281,6 +282,7 @@ class Session {
     };
     enum class AfterLoss : std::uint8_t { kAgain, kDone };
     Task<AfterLoss> after_loss(Lost lost);
+    void forget_lost_servers();
     static bool may_carry_token(const planner::Statement& statement);
     void put_token(backend::Connection& connection, const CommitToken& token);
     /// After an error in front of it nobody knows whether the token's statement was prepared.
