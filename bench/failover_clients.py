@@ -1,7 +1,7 @@
 """Clients of bench/failover: processes that write, read and stray, each with its own connection and its own log.
 
 A line of a log is one finished statement: kind (a acknowledged, e failed, r read, s stale read, c connected), number,
-begin, end, and of a failure its code. Clocks are CLOCK_MONOTONIC, the same for all processes of a machine.
+begin, end, and of a failure its code and words. Clocks are CLOCK_MONOTONIC, the same for all processes of a machine.
 """
 import contextlib
 import multiprocessing
@@ -59,7 +59,7 @@ class Client(multiprocessing.Process):
 
     def failed(self, number, begin, error):
         code = error.pgcode or "connection"
-        self.note("e", number, begin, NOW(), code)
+        self.note("e", number, begin, NOW(), code, *str(error).split())
         # A session on a server that has become a standby is of no use to a writer.
         if code == "25006":
             self.connection.close()

@@ -23,8 +23,8 @@ def signal_all(pids, number):
 
 
 class Fault:
-    """`of` is the role of the node that suffers; `moves`: another node is primary afterwards."""
-    of, moves = "primary", True
+    """`of` is the role of the node that suffers; `moves`: another node is primary afterwards; `is_outage`: somebody is away."""
+    of, moves, is_outage = "primary", True, True
 
     def __init__(self, made, shard):
         self.made = made
@@ -93,7 +93,7 @@ class Backend(Fault):
 
 class Standby(Fault):
     """SIGKILL of all processes of the standby, policy `continue`"""
-    of, moves = "standby", False
+    of, moves, is_outage = "standby", False, False
 
     def strike(self):
         signal_all(processes(self.node), signal.SIGKILL)
@@ -101,6 +101,7 @@ class Standby(Fault):
 
 class Switchover(Fault):
     """pgmosaic switchover"""
+    is_outage = False
 
     def strike(self):
         self.made.verb("switchover", self.made.status()["shards"][self.shard]["name"], "--yes")

@@ -116,7 +116,7 @@ class Outcome(unittest.TestCase):
         self.assertEqual(wrong, [])
         self.assertLessEqual(set(codes), SURE)
 
-    def run_with_fault(self, fault):
+    def run_with_fault(self, fault, moves=True):
         writers = [Writer(number, WAYS[number % len(WAYS)]) for number in range(20)]
         for writer in writers:
             writer.start()
@@ -124,7 +124,8 @@ class Outcome(unittest.TestCase):
             cluster.wait_for(lambda: all(len(writer.told) > 20 for writer in writers), 60, "load")
             old = made.node(0)
             fault(old)
-            cluster.wait_for(lambda: (made.node(0) or old)["name"] != old["name"], 30, "another primary")
+            if moves:
+                cluster.wait_for(lambda: (made.node(0) or old)["name"] != old["name"], 30, "another primary")
             before = [len(writer.told) for writer in writers]
             cluster.wait_for(lambda: all(len(writer.told) > count + 10 for writer, count in zip(writers, before)), 30, "writes")
         finally:
@@ -143,6 +144,14 @@ class Outcome(unittest.TestCase):
                 except ProcessLookupError:
                     pass
         self.run_with_fault(kill)
+
+    def test_killed_backend(self):
+        """The server restarts in place and gives the lost transactions' numbers to others (PROTOCOLS 3.3)."""
+        def kill(node):
+            with made.server(node).raw() as connection:
+                victim = connection.value("SELECT pid FROM pg_stat_activity WHERE usename = 'app' AND backend_type = 'client backend' LIMIT 1")
+            os.kill(int(victim), signal.SIGKILL)
+        self.run_with_fault(kill, moves=False)
 
     def test_killed_postmaster(self):
         """Its backends say their last words."""
