@@ -21,6 +21,8 @@
 #include <thread>
 #include <vector>
 
+#include <unistd.h>
+
 namespace {
 
 struct Finish {
@@ -100,7 +102,7 @@ class Citus : public Way {
     bool transfer(const Pair& pair) override {
         PGconn* const a = shards_.at(pair.from_shard).get();
         PGconn* const b = shards_.at(pair.to_shard).get();
-        const std::string gid = "'citus_" + std::to_string(client_) + "_" + std::to_string(++number_) + "'";
+        const std::string gid = "'citus_" + std::to_string(::getpid()) + "_" + std::to_string(client_) + "_" + std::to_string(++number_) + "'";
         if (!run(a, "BEGIN;" + update(pair.from, -1)) || !run(b, "BEGIN;" + update(pair.to, 1))) return false;
         if (!both(a, b, "PREPARE TRANSACTION " + gid)) return false;
         if (!run(record_.get(), "INSERT INTO commit_records VALUES (1, " + gid + "), (2, " + gid + ")")) return false;

@@ -20,6 +20,12 @@ Error rolled_back(const Error& cause) {
         error.detail = "The transaction has written on several shards, and only one shard's part of it may have done that.";
         error.hint = "Keep what notifies (triggers that do, too), and temporary tables, to one shard per transaction.";
     }
+    // Its decision has been written before: a *no* of somebody who took this coordinator for dead.
+    if (error.code == sqlstate::kUniqueViolation && error.message.find("decisions_pkey") != std::string::npos) {
+        error = Error{.code = sqlstate::kSerializationFailure,
+                      .message = "the transaction is rolled back: it took so long that it was given up",
+                      .hint = "Run the transaction again."};
+    }
     if (error.code == sqlstate::kConnectionFailure) {
         error.code = sqlstate::kSerializationFailure;
         error.detail = error.message + ".";
@@ -36,6 +42,21 @@ Error outcome_unknown() {
                  .hint = "Look for the effect of the transaction before you run it again."};
 }
 
+Error not_acknowledged() {
+    Error error = outcome_unknown();
+    error.detail = "It is committed on the primary, but the standby has not acknowledged it.";
+    return error;
+}
+
+/// The decision stands, so this is no failure; but COMMIT would say that every shard shows it.
+Error not_everywhere_yet() {
+    Error error = outcome_unknown();
+    error.message = "the transaction is committed, but not on all its shards yet";
+    error.detail = "A shard could not be asked to finish it within the waiting time; it will be finished there as soon as it can be.";
+    error.hint = "Do not run the transaction again; mosaic.transactions shows what is in doubt.";
+    return error;
+}
+
 /// PREPARE TRANSACTION on one participant; what came of it is left in `failure`, what its triggers said in `notices`.
 Task<> prepare_on(Participant& participant, std::string gid, std::optional<Error>& failure, std::string& notices) {
     // Always: a part that is on one server only, when the others are committed, would be half a transaction.
@@ -50,6 +71,7 @@ Task<> prepare_on(Participant& participant, std::string gid, std::optional<Error
                         .message = "the transaction is rolled back: a standby did not acknowledge its preparation"};
     }
     if (result) notices = std::move(result->notices);
+    fault_point("commit:one_prepared");
 }
 
 /// The participant that is not prepared: what cannot be (temporary tables, notifications) lives on a pinned server session, or has
@@ -69,7 +91,16 @@ Task<> end_reader(Participant& participant) {
 
 }  // namespace
 
-Task<> Session::barrier(ShardId shard) { co_await barrier_on(core_, shard, database_name_); }
+/// What was committed is told as done or as unknown, never as a failure that asks for a repetition.
+Task<> Session::barrier(ShardId shard) {
+    bool acknowledged = true;
+    try {
+        co_await barrier_on(core_, shard, database_name_);
+    } catch (const PgError&) {
+        acknowledged = false;
+    }
+    if (!acknowledged) throw PgError(not_acknowledged());
+}
 
 Task<> Session::commit() {
     if (!transaction_.open()) co_return;
@@ -215,13 +246,15 @@ Task<> Session::commit_several(std::vector<Participant*> writers) {
         if (decided->unreplicated) co_await barrier(agent.shard());
     }
     if (verdict == Verdict::kUnknown) throw PgError(outcome_unknown());
-    co_await finish_prepared(core_, shards, gid, database_name_, verdict == Verdict::kYes);
+    const bool everywhere = co_await finish_prepared(core_, shards, gid, database_name_, verdict == Verdict::kYes);
     phase_two.leave();
     fault_point("commit:after_phase_two");
     if (verdict == Verdict::kNo) {
         throw PgError(!decided ? rolled_back(decided.error())
                                : Error{.code = sqlstate::kSerializationFailure, .message = "the transaction is rolled back"});
     }
+    // Whoever finishes it later needs the decision (PROTOCOLS 1.6).
+    if (!everywhere) throw PgError(not_everywhere_yet());
     co_await hear_announcement(announcement);
     forget_decision(core_, agent.shard(), gid, database_name_);
 }

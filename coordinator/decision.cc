@@ -15,6 +15,7 @@ namespace pgmosaic::coordinator {
 namespace {
 
 constexpr std::size_t kProofDigits = 32;
+constexpr SqlState kLockNotAvailable{"55P03"};
 /// Recovery must not wait behind the row of a coordinator that is gone (PROTOCOLS 1.7).
 constexpr const char* kNoWait = "SET lock_timeout = '1s';";
 
@@ -25,6 +26,25 @@ std::string hex(const unsigned char* bytes, std::size_t count) {
         text += "0123456789abcdef"[bytes[i] & 15];
     }
     return text;
+}
+
+/// Writes a *no* where there is no verdict. Whoever holds the row without being through with it is not in flight here, so a
+/// coordinator that is gone or sleeps has left it: its server session is ended, and the row is read again.
+Task<> write_no(Core& core, const Gid& gid, const std::string& quoted, std::string database) {
+    std::optional<Error> failure;
+    try {
+        co_await service_query(core, gid.decision, database,
+                               std::string(kNoWait) + "SET synchronous_commit = on;INSERT INTO pg_mosaic.decisions (gid, verdict) VALUES (" +
+                                   quoted + ", 'no') ON CONFLICT DO NOTHING");
+    } catch (const PgError& error) {
+        failure = error.error();
+    }
+    if (!failure) co_return;
+    if (failure->code != kLockNotAvailable) throw PgError(*failure);
+    co_await service_query(core, gid.decision, database,
+                           "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid() "
+                           "AND state <> 'idle' AND pg_catalog.strpos(query, " + planner::quote_literal("decide_yes(" + quoted) + ") > 0");
+    throw PgError(*failure);
 }
 
 }  // namespace
@@ -85,9 +105,7 @@ Task<Verdict> read_decision(Core& core, const Gid& gid, const std::string& text,
     const std::string select = "SELECT verdict, nonce FROM pg_mosaic.decisions WHERE gid = " + quoted;
     auto found = co_await service_query(core, gid.decision, database, select);
     if (found.rows.empty() && or_no) {
-        co_await service_query(core, gid.decision, database,
-                               std::string(kNoWait) + "SET synchronous_commit = on;INSERT INTO pg_mosaic.decisions (gid, verdict) VALUES (" +
-                                   quoted + ", 'no') ON CONFLICT DO NOTHING");
+        co_await write_no(core, gid, quoted, database);
         found = co_await service_query(core, gid.decision, database, select);
     }
     if (found.rows.empty()) co_return Verdict::kUnknown;

@@ -41,7 +41,7 @@ void check_copy(const planner::Table& table, const Copy& copy) {
     const bool reference = copy.placement == Placement::kReference;
     if (reference && table.has_row_triggers) {
         throw PgError(refusal("COPY into reference table \"" + table.name + "\" is not supported while it has triggers",
-                              "They would run once on each shard.", "Drop or disable the triggers, or use INSERT."));
+                              "They would run once on each shard.", "Drop the triggers."));
     }
     const auto made = columns_made_by_shards(table, copy, reference);
     if (!made.empty()) {

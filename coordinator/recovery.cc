@@ -1,10 +1,14 @@
 #include "coordinator/recovery.h"
 
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
+#include <deque>
 #include <map>
 #include <mutex>
 
+#include "base/fault_point.h"
 #include "base/log.h"
+#include "coordinator/decision_sweep.h"
 #include "coordinator/session.h"
 #include "planner/planner.h"
 
@@ -15,6 +19,7 @@ namespace {
 constexpr Clock::duration kPassInterval = 500ms;
 /// A shard that could not be read takes part in no read of several shards until it has been.
 constexpr Clock::duration kIncompletePassInterval = 100ms;
+constexpr Clock::duration kSweepInterval = 5s;
 
 /// Decisions that all participants have carried out, waiting to be deleted together. Serves several cores.
 struct Forgotten {
@@ -27,41 +32,53 @@ Forgotten& forgotten() {
     return all;
 }
 
-/// One participant's phase two. A gid that is gone was finished by recovery, or by an earlier try whose answer was lost: that
-/// counts behind a barrier.
-Task<> finish_on(Core& core, ShardId shard, std::string gid, std::string database, bool commit) {
-    const Deadline deadline = Deadline::after(core.live().wait_timeout * 2);
+/// One participant's phase two, once. A gid that is gone was finished by recovery, or by an earlier try whose answer was lost: that
+/// counts behind a barrier. Errors: throws what kept it from being finished.
+Task<> finish_once(Core& core, ShardId shard, std::string gid, std::string database, bool commit) {
     const std::string sql = (commit ? "COMMIT PREPARED '" : "ROLLBACK PREPARED '") + gid + "'";
-    while (true) {
-        std::optional<Error> failure;
+    std::optional<Error> failure;
+    bool replicated = false;
+    try {
+        const auto result = co_await service_query(core, shard, database, sql);
+        replicated = !result.unreplicated;
+    } catch (const PgError& error) {
+        failure = error.error();
+    }
+    if (failure && failure->code != sqlstate::kUndefinedObject) throw PgError(*failure);
+    if (!replicated) co_await barrier_on(core, shard, std::move(database));
+}
+
+/// Again and again, until it is done or somebody else must go on.
+Task<> finish_on(Core& core, ShardId shard, std::string gid, std::string database, bool commit, bool& done) {
+    const Deadline deadline = Deadline::after(core.live().wait_timeout * 2);
+    while (!done) {
+        Error failure;
         try {
-            const auto result = co_await service_query(core, shard, database, sql);
-            if (result.unreplicated) co_await barrier_on(core, shard, database);
-            core.cluster().database(database)->moment().resolve(gid, shard);
-            co_return;
+            co_await finish_once(core, shard, gid, database, commit);
+            done = true;
         } catch (const PgError& error) {
             failure = error.error();
         }
-        if (failure->code == sqlstate::kUndefinedObject) {
-            co_await barrier_on(core, shard, database);
-            core.cluster().database(database)->moment().resolve(gid, shard);
-            co_return;
-        }
+        if (done) break;
         if (deadline.passed()) {
-            spdlog::warn("transaction left_to_recovery {} {}", log_field("gid", gid), log_field("error", failure->message));
+            spdlog::warn("transaction left_to_recovery {} {}", log_field("gid", gid), log_field("error", failure.message));
             co_return;
         }
         asio::steady_timer timer(co_await asio::this_coro::executor, 50ms);
         co_await timer.async_wait(asio::use_awaitable);
     }
+    core.cluster().database(database)->moment().resolve(gid, shard);
+    fault_point("commit:one_finished");
 }
 
 }  // namespace
 
-Task<> finish_prepared(Core& core, std::vector<ShardId> shards, std::string gid, std::string database, bool commit) {
+Task<bool> finish_prepared(Core& core, std::vector<ShardId> shards, std::string gid, std::string database, bool commit) {
+    std::deque<bool> done(shards.size(), false);
     TaskGroup group(co_await asio::this_coro::executor);
-    for (ShardId shard : shards) group.spawn(finish_on(core, shard, gid, database, commit));
+    for (std::size_t i = 0; i < shards.size(); ++i) group.spawn(finish_on(core, shards[i], gid, database, commit, done[i]));
     co_await group.join();
+    co_return std::find(done.begin(), done.end(), false) == done.end();
 }
 
 Task<Verdict> settle_decision(Core& core, std::string text, std::string database) {
@@ -92,6 +109,7 @@ Task<> Recovery::run() {
         try {
             complete = co_await pass();
             co_await delete_forgotten();
+            if (complete) co_await sweep();
         } catch (const PgError& error) {
             spdlog::info("recovery waits {}", log_field("error", error.error().message));
         }
@@ -170,6 +188,12 @@ Task<> Recovery::finish(ShardId shard, std::string text, std::string database) {
     if (result.unreplicated) co_await barrier_on(core_, shard, database);
     known->moment().resolve(text, shard);
     spdlog::info("transaction recovered {} verdict={}", log_field("gid", text), commit ? "yes" : "no");
+}
+
+Task<> Recovery::sweep() {
+    if (!next_sweep_.passed()) co_return;
+    next_sweep_ = Deadline::after(kSweepInterval);
+    co_await sweep_decisions(core_);
 }
 
 Task<> Recovery::delete_forgotten() {

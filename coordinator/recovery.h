@@ -12,9 +12,9 @@
 namespace pgmosaic::coordinator {
 
 /// COMMIT PREPARED or ROLLBACK PREPARED on the shards, side by side, on pgmosaic's own sessions. Returns when all have
-/// acknowledged, their standbys included; a shard that cannot be reached is tried for as long as a client would wait, and is
-/// then left to recovery.
-Task<> finish_prepared(Core& core, std::vector<ShardId> shards, std::string gid, std::string database, bool commit);
+/// acknowledged, their standbys included. False: a shard could not be reached for as long as a client would wait; it is left to
+/// recovery, which needs the decision.
+Task<bool> finish_prepared(Core& core, std::vector<ShardId> shards, std::string gid, std::string database, bool commit);
 
 /// Asks the decision shard, after a failover if need be, and writes a *no* if there is no verdict yet. kUnknown: nobody
 /// answered within the waiting time.
@@ -41,7 +41,9 @@ class Recovery {
     static void forget_doubts(ShardId shard, const Doubts& before, const std::set<std::string>& listed);
     Task<> finish(ShardId shard, std::string gid, std::string database);
     Task<> delete_forgotten();
+    Task<> sweep();
     Core& core_;
+    Deadline next_sweep_ = Deadline::after(Clock::duration::zero());
 };
 
 }  // namespace pgmosaic::coordinator

@@ -214,7 +214,12 @@ Statement gather_insert(const pg_query::InsertStmt& insert, const Table& table, 
     if (insert.override() == pg_query::OVERRIDING_SYSTEM_VALUE) made.overriding = "OVERRIDING SYSTEM VALUE";
     made.at_once = insert.has_on_conflict_clause() && insert.on_conflict_clause().action() == pg_query::ONCONFLICT_UPDATE;
     made.source_sql = source_of(insert, table);
-    if (table.placement == Placement::kReference) read_copies(insert, table, made);
+    if (table.placement == Placement::kReference) {
+        if (table.has_row_triggers) {
+            refuse("cannot write reference table " + quoted(table.name) + " in this way", "Its triggers would run once on every shard.", "Drop the trigger.");
+        }
+        read_copies(insert, table, made);
+    }
     read_frame(insert, table, made);
     read_targets(insert, table, columns, made);
     set_details(statement, std::move(details));

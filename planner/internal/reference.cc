@@ -12,6 +12,12 @@ std::string qualified(const Table& table) { return quote_identifier(table.schema
     refuse("cannot write reference table " + quoted(table.name) + " in this way", detail, hint);
 }
 
+// The rows go to each copy by an INSERT of its own, which would fire them again: a value of theirs may be another one then.
+void check_no_triggers(const Table& table) {
+    if (!table.has_row_triggers) return;
+    refuse_differing(table, "Its triggers would run once on every shard.", "Drop the trigger.");
+}
+
 // The same statement on every copy must do the same to it.
 void check_same_everywhere(const QueryAnalysis& analysis, const Table& table) {
     if (analysis.has_volatile || analysis.has_now || analysis.has_user_volatile) {
@@ -21,9 +27,7 @@ void check_same_everywhere(const QueryAnalysis& analysis, const Table& table) {
         refuse_differing(table, "It reads a table that is not a reference table, and so not whole on every shard.",
                          "Read first, then write the values.");
     }
-    if (table.has_row_triggers) {
-        refuse_differing(table, "Its triggers would run once on every shard.", "Drop the trigger, or use INSERT and DELETE by key.");
-    }
+    check_no_triggers(table);
     const bool picks = std::any_of(analysis.levels.begin(), analysis.levels.end(), [](const Level& level) { return level.has_limit; });
     if (picks) refuse_differing(table, "A sub-query with LIMIT may pick other rows on each shard.", "Read first, then write the values.");
 }
@@ -92,6 +96,7 @@ Statement plan_reference_write(const pg_query::Node& node, const QueryAnalysis& 
     write.lock_sql = "LOCK TABLE " + qualified(table) + " IN SHARE ROW EXCLUSIVE MODE";
     const bool leads = node.has_insert_stmt() && !is_upsert(node.insert_stmt());
     if (leads) {
+        check_no_triggers(table);
         insert_through_leader(node.insert_stmt(), table, write);
         return statement;
     }

@@ -28,7 +28,7 @@ PGMOSAIC = os.environ.get("PGMOSAIC") or str(ROOT / "build/pgmosaic")
 BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 ON_PLAIN = os.environ.get("PGM_TARGET") == "plain"
 SERVER_USER = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-DEADLINE_SECONDS = 570  # before ctest's timeout, which would leave the servers behind
+DEADLINE_SECONDS = 3600 if os.environ.get("PGM_LONG") else 570  # before ctest's timeout, which would leave the servers behind
 
 
 def free_port():

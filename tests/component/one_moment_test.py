@@ -20,10 +20,14 @@ def setUpModule():
         connection.execute("CREATE TABLE steps (id int PRIMARY KEY, n bigint NOT NULL)")
         connection.execute("CREATE TABLE locked (id int PRIMARY KEY)")
         connection.execute("CREATE TABLE seen (id int, round int, balance bigint)")
+        connection.execute("CREATE TABLE noted (id int PRIMARY KEY, balance bigint)")
+        connection.execute("CREATE TABLE orders (id int PRIMARY KEY)")
+        connection.execute("CREATE TABLE lines (id int PRIMARY KEY, order_id int NOT NULL)")
         if not cluster.ON_PLAIN:
-            for table in ("accounts", "steps", "locked", "seen"):
+            for table in ("accounts", "steps", "locked", "seen", "noted", "orders", "lines"):
                 connection.execute(f"SELECT create_distributed_table('{table}', 'id')")
         connection.execute("COPY accounts FROM STDIN", b"".join(b"%d\t1000\n" % key for key in range(1, ACCOUNTS + 1)))
+        connection.execute(f"INSERT INTO noted SELECT g, 0 FROM generate_series(1, {ACCOUNTS}) g")
         connection.execute("COPY steps FROM STDIN", b"".join(b"%d\t0\n" % key for key in range(1, 9)))
 
 
@@ -109,6 +113,57 @@ class OneMoment(unittest.TestCase):
             connection.execute("COMMIT")
         with target.raw() as connection:
             self.beside_transfers(read)
+
+    def test_a_write_of_all_shards_in_repeatable_read(self):
+        """2.5: it says nothing about its snapshot, so the transaction's is taken before it."""
+        def read():
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            rows = connection.rows("UPDATE noted n SET balance = a.balance FROM accounts a WHERE a.id = n.id RETURNING n.balance")
+            connection.execute("COMMIT")
+            self.assertEqual(sum(int(balance) for (balance,) in rows), 1000 * ACCOUNTS)
+        with target.raw() as connection:
+            self.beside_transfers(read)
+
+    def pulled_tables(self, begin, end):
+        """2.6: what one commit has put into two tables is read from both or from none, also where it was on one shard."""
+        stop, orders, problems = threading.Event(), [0], []
+
+        def write():
+            with target.raw() as writer:
+                while not stop.is_set():
+                    orders[0] += 1
+                    try:
+                        writer.execute(f"BEGIN; INSERT INTO orders VALUES ({orders[0]}); INSERT INTO lines VALUES ({orders[0]}, {orders[0]}); COMMIT")
+                    except raw.ServerError as error:
+                        problems.append(error)
+                        return
+        with target.raw() as connection:
+            connection.execute("TRUNCATE orders, lines")
+            thread = threading.Thread(target=write)
+            thread.start()
+            until, reads = time.monotonic() + SECONDS, 0
+            try:
+                while time.monotonic() < until:
+                    connection.query(begin)
+                    for one, other in (("orders", "lines"), ("lines", "orders")):
+                        columns = {"orders": "id", "lines": "order_id"}
+                        lonely = connection.value(f"SELECT count(*) FROM {one} a LEFT JOIN {other} b ON a.{columns[one]} = b.{columns[other]} + 0 "
+                                                  f"WHERE b.{columns[other]} IS NULL")
+                        self.assertEqual(lonely, "0", f"{one} without {other}")
+                    connection.query(end)
+                    reads += 1
+            finally:
+                stop.set()
+                thread.join(30)
+        self.assertEqual(problems, [])
+        self.assertGreater(orders[0], 50)
+        print(f"{reads} reads beside {orders[0]} orders")
+
+    def test_tables_that_the_workbench_pulls(self):
+        self.pulled_tables("SELECT 1", "SELECT 1")
+
+    def test_tables_that_the_workbench_pulls_in_a_transaction(self):
+        self.pulled_tables("BEGIN", "COMMIT")
 
     def rows_of_a_query(self, insert, around=()):
         """The rows that an INSERT … SELECT reads are one moment's, too."""

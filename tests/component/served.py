@@ -25,16 +25,22 @@ class Served(cluster.Endpoint):
                  "servers: { user: postgres }", "shards:", *shards, ""]
         pathlib.Path(self.file).write_text("\n".join(lines))
 
-    def start(self):
+    def start(self, **environment):
+        seen = len(self.log()) if os.path.exists(f"{self.directory}/log") else 0
         with open(f"{self.directory}/log", "a", encoding="utf-8") as log:
-            self.program = subprocess.Popen([cluster.PGMOSAIC, "serve", "-c", self.file], stdin=subprocess.DEVNULL, stderr=log)
-        cluster.wait_for(self.is_listening, 30, "an endpoint that listens")
+            self.program = subprocess.Popen([cluster.PGMOSAIC, "serve", "-c", self.file], stdin=subprocess.DEVNULL, stderr=log,
+                                            env={**os.environ, **environment})
+        cluster.wait_for(lambda: self.is_listening(seen), 30, "an endpoint that listens")
         return self
 
-    def is_listening(self):
+    def is_listening(self, seen=0):
         if self.program.poll() is not None:
             raise RuntimeError("the endpoint has ended:\n" + self.log())
-        return "cli listening" in self.log()
+        return "cli listening" in self.log()[seen:]
+
+    def kill(self):
+        self.program.kill()
+        self.program.wait()
 
     def log(self):
         return pathlib.Path(f"{self.directory}/log").read_text(encoding="utf-8")

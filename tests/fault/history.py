@@ -8,6 +8,7 @@ anti-dependency (G0, G1c, G-single), where "had ended before the other began" is
 import bisect
 import collections
 import dataclasses
+import heapq
 import threading
 import time
 
@@ -80,7 +81,7 @@ def circles(transactions, writer, orders, readers):
     alive = [each for each in transactions if each.outcome == COMMITTED or any(each.value in orders[key] for key in each.appends)]
     number = {id(each): i for i, each in enumerate(alive)}
     after = collections.defaultdict(set)  # ww and wr
-    anti = []
+    anti = set()
     for values in orders.values():
         for one, two in zip(values, values[1:]):
             after[number[id(writer[one])]].add(number[id(writer[two])])
@@ -90,32 +91,61 @@ def circles(transactions, writer, orders, readers):
             if seen:
                 after[number[id(writer[seen[-1]])]].add(here)
             if len(seen) < len(orders[key]):
-                anti.append((here, number[id(writer[orders[key][len(seen)]])]))
-    by_begin = sorted(range(len(alive)), key=lambda i: alive[i].begin)
-    begins = [alive[i].begin for i in by_begin]
-
-    def reaches(start, goal):
-        """Along dependencies and real time, at least one step."""
-        seen, stack, later = set(), [start], len(by_begin)
-        while stack:
-            here = stack.pop()
-            following = set(after[here])
-            if alive[here].outcome == COMMITTED and alive[here].end is not None:
-                first = bisect.bisect_right(begins, alive[here].end)
-                following.update(by_begin[first:later])
-                later = min(later, first)
-            for each in following - seen:
-                if each == goal:
-                    return True
-                seen.add(each)
-                stack.append(each)
-        return False
-
-    problems = []
+                anti.add((here, number[id(writer[orders[key][len(seen)]])]))
+    add_real_time(alive, after)
+    place = order_of(alive, after)
+    problems = [f"value {alive[here].value} depends on itself (G0 or G1c)" for here in range(len(alive))
+                if here not in place and alive[here].value is not None and reaches(after, here, here)]
     for here, there in anti:
-        if here != there and reaches(there, here):
+        # In an order that respects all dependencies nobody reaches what stands before him.
+        possible = here != there and not (here in place and there in place and place[there] > place[here])
+        if possible and reaches(after, there, here, place):
             problems.append(f"a reader saw an effect of value {alive[there].value}, or began after it was acknowledged, and did not see it (G-single)")
-    for here in range(len(alive)):
-        if alive[here].value is not None and reaches(here, here):
-            problems.append(f"value {alive[here].value} depends on itself (G0 or G1c)")
     return problems
+
+
+def add_real_time(alive, after):
+    """What had ended before another began comes before it: by a chain of moments, numbered from len(alive) on."""
+    count = len(alive)
+    by_begin = sorted(range(count), key=lambda i: alive[i].begin)
+    begins = [alive[i].begin for i in by_begin]
+    for place, each in enumerate(by_begin):
+        after[count + place].add(each)
+        if place + 1 < count:
+            after[count + place].add(count + place + 1)
+    for here, each in enumerate(alive):
+        if each.outcome == COMMITTED and each.end is not None:
+            first = bisect.bisect_right(begins, each.end)
+            if first < count:
+                after[here].add(count + first)
+
+
+def order_of(alive, after):
+    """Places in an order that respects all dependencies, early beginners first; without those in circles and what follows them."""
+    before = collections.Counter(there for following in after.values() for there in following)
+    begin = [each.begin for each in alive] + sorted(each.begin for each in alive)
+    ready = [(begin[i], i) for i in range(len(begin)) if before[i] == 0]
+    heapq.heapify(ready)
+    place = {}
+    while ready:
+        _, here = heapq.heappop(ready)
+        place[here] = len(place)
+        for there in after[here]:
+            before[there] -= 1
+            if before[there] == 0:
+                heapq.heappush(ready, (begin[there], there))
+    return place
+
+
+def reaches(after, start, goal, place=None):
+    """Along dependencies, at least one step; `place` tells who cannot lie on the way."""
+    last = place.get(goal) if place else None
+    seen, stack = set(), [start]
+    while stack:
+        for each in after[stack.pop()] - seen:
+            if each == goal:
+                return True
+            seen.add(each)
+            if last is None or place.get(each, last) <= last:
+                stack.append(each)
+    return False

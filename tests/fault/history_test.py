@@ -1,4 +1,5 @@
-"""Histories of transactions over several shards, beside crashes of pgmosaic at each step of a commit."""
+"""Histories of transactions over several shards, beside crashes of pgmosaic at each step of a commit, primaries that are killed, and
+connections that hang or are lost between pgmosaic and its servers. PGM_LONG=1: ten times as long."""
 import os
 import random
 import signal
@@ -9,25 +10,32 @@ import unittest
 
 import psycopg2
 
+import gate
 import history as histories
 import ledger  # makes the component folder known
 import cluster
+import served
 from history import COMMITTED, ROLLED_BACK, UNKNOWN, Transaction, check
 
 if cluster.ON_PLAIN:
     sys.exit(77)
 KEYS = list(range(1, 9))
-SECONDS = float(os.environ.get("PGM_SECONDS", "6"))
+LONG = os.environ.get("PGM_LONG") == "1"
+SECONDS = float(os.environ.get("PGM_SECONDS", "60" if LONG else "6"))
 SEED = int(os.environ.get("PGM_SEED", random.randrange(1 << 30)))
-STEPS = ["commit:before_prepare", "commit:after_prepare", "commit:after_decision", "commit:after_phase_two"]
+STEPS = ["commit:before_prepare", "commit:one_prepared", "commit:after_prepare", "commit:after_decision", "commit:one_finished",
+         "commit:after_phase_two"]
 NOT_DONE = ("40001", "40P01", "57P03", "55P03")
+
+
+SCANS = ["SELECT id, items FROM lists", "SELECT id, items FROM lists ORDER BY id", "SELECT a.id, a.items FROM lists a JOIN lists b ON b.id = a.id + 0"]
 
 
 class Clients:
     """Threads that write and read until they are stopped; a lost connection is made again."""
 
-    def __init__(self, target, kept, consistency="strict"):
-        self.target, self.history, self.consistency = target, kept, consistency
+    def __init__(self, target, kept, consistency="strict", scans=SCANS):
+        self.target, self.history, self.consistency, self.scans = target, kept, consistency, scans
         self.stop, self.problems = threading.Event(), []
         jobs = [self.pair, self.pair, self.pair, self.single, self.single, self.scan, self.scan, self.one_by_one]
         self.threads = [threading.Thread(target=self.work, args=(job, SEED + i)) for i, job in enumerate(jobs)]
@@ -101,8 +109,7 @@ class Clients:
     def scan(self, connection, dice):
         connection.autocommit = True
         transaction = self.history.begin()
-        sql = dice.choice(("SELECT id, items FROM lists", "SELECT id, items FROM lists ORDER BY id",
-                           "SELECT a.id, a.items FROM lists a JOIN lists b ON b.id = a.id + 0"))
+        sql = dice.choice(self.scans)
         with connection.cursor() as cursor:
             cursor.execute(sql)
             transaction.reads = dict(cursor.fetchall())
@@ -118,20 +125,23 @@ class Clients:
         self.attempt(connection, transaction, [(f"SELECT id, items FROM lists WHERE id = {key}", take) for key in keys])
 
 
-class Histories(unittest.TestCase):
+class Recorded(unittest.TestCase):
     def setUp(self):
         print(f"PGM_SEED={SEED}")
 
+    target, servers = None, None  # of those who have others
+
     def make(self):
-        with made.raw() as connection:
+        with (self.target or made).raw() as connection:
             connection.execute("DROP TABLE IF EXISTS lists")
             connection.execute("CREATE TABLE lists (id int PRIMARY KEY, items int[] NOT NULL)")
             connection.execute("SELECT create_distributed_table('lists', 'id')")
             connection.execute("COPY lists FROM STDIN", b"".join(b"%d\t{}\n" % key for key in KEYS))
 
     def problems_of(self, kept):
-        cluster.wait_for(lambda: not ledger.prepared(made.servers()), 30, "recovery of prepared transactions")
-        connection = made.connect()
+        target = self.target or made
+        cluster.wait_for(lambda: not ledger.prepared(self.servers or target.servers()), 30, "recovery of prepared transactions")
+        connection = target.connect()
         with connection, connection.cursor() as cursor:
             cursor.execute("SELECT id, items FROM lists")
             final = dict(cursor.fetchall())
@@ -139,6 +149,8 @@ class Histories(unittest.TestCase):
         print(f"{kept.count(COMMITTED, False)} writes, {kept.count(COMMITTED, True)} reads, {kept.count(UNKNOWN, False)} unknown")
         return check(kept.transactions, final)
 
+
+class Histories(Recorded):
     def test_reads_and_writes_of_several_shards(self):
         self.make()
         kept = histories.History()
@@ -176,6 +188,58 @@ class Histories(unittest.TestCase):
             self.make()
         print(f"{len(found)} problems, for example: {found[:1]}")
         self.assertNotEqual(found, [])
+
+
+class KilledPrimaries(Recorded):
+    def test_take_over(self):
+        """kill -9 of one primary after the other, each replaced by its standby."""
+        self.target = cluster.started(cluster.Cluster(shards=2, standby=True))
+        self.addCleanup(self.target.destroy)
+        self.make()
+        kept = histories.History()
+        with Clients(self.target, kept) as clients:
+            for turn in range(8 if LONG else 2):
+                cluster.wait_for(lambda: self.target.status()["state"] == "healthy", 90, "a healthy cluster")
+                time.sleep(1)
+                old = self.target.node(turn % 2)
+                os.kill(old["pid"], signal.SIGKILL)
+                cluster.wait_for(lambda shard=turn % 2, name=old["name"]: (self.target.node(shard) or {"name": name})["name"] != name, 30, "another primary")
+                before = kept.count(COMMITTED, False)
+                cluster.wait_for(lambda: kept.count(COMMITTED, False) > before + 20, 30, "writes")
+        self.assertEqual(clients.problems, [])
+        self.assertEqual(self.problems_of(kept)[:5], [])
+
+
+class LostNetwork(Recorded):
+    def test_connections_to_the_servers(self):
+        """They hang for a while, are cut, or are cut on pgmosaic's side only, with what was under way arriving later."""
+        self.servers = [cluster.started(cluster.Plain()) for _ in range(3)]
+        gates = [cluster.started(gate.Gate(server.port)) for server in self.servers]
+        self.target = cluster.started(served.Served(gates, ["auth: [ { from: local, users: all, method: trust } ]", "pool: { wait_timeout: 2s }"]))
+        self.target.start()
+        self.make()
+        kept, dice, faults = histories.History(), random.Random(SEED), 0
+        with Clients(self.target, kept, scans=SCANS[:2]) as clients:  # it has no workbench
+            end = time.monotonic() + 2 * SECONDS
+            while time.monotonic() < end:
+                time.sleep(dice.uniform(0.2, 0.6))
+                broken, how = dice.choice(gates), dice.choice(("hang", "cut", "half", "hang and cut", "late"))
+                if how in ("hang", "hang and cut", "late"):
+                    broken.hold()
+                    time.sleep(dice.uniform(0.1, 1.0))
+                if how in ("cut", "hang and cut"):
+                    broken.cut()
+                if how in ("half", "late"):
+                    broken.cut(half=True)
+                broken.release()
+                if how in ("half", "late"):
+                    time.sleep(dice.uniform(0.1, 1.0))
+                    broken.forget()
+                faults += 1
+        print(f"{faults} faults")
+        self.assertEqual(clients.problems, [])
+        self.assertGreater(kept.count(COMMITTED, False), 20)
+        self.assertEqual(self.problems_of(kept)[:5], [])
 
 
 def alive(target):
