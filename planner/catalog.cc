@@ -132,6 +132,39 @@ DefaultTraits judge(const std::string& expression, const Catalog& catalog) {
 
 }  // namespace
 
+namespace {
+
+// [way, argument from 1, its name, key's type, group, result columns]
+FunctionSpread read_spread(const json::array& from) {
+    FunctionSpread spread;
+    const char way = character(from.at(0));
+    spread.way = way == 'k' ? FunctionSpread::Way::kKey : way == 'a' ? FunctionSpread::Way::kAll : FunctionSpread::Way::kAny;
+    if (!from.at(1).is_null()) spread.argument = from.at(1).to_number<int>() - 1;
+    spread.argument_name = text(from.at(2));
+    if (!from.at(3).is_null()) spread.key_type = oid(from.at(3));
+    if (!from.at(4).is_null()) spread.group = GroupId{from.at(4).to_number<std::uint32_t>()};
+    if (from.at(5).is_null()) return spread;
+    for (const json::value& column : from.at(5).as_array()) spread.columns.push_back(read_column(column.as_array()));
+    return spread;
+}
+
+// [schema, name, kind, volatility, language, source, inputs, spread]
+Function read_function(const json::array& from) {
+    Function function{.schema = text(from.at(0)), .name = text(from.at(1)), .kind = character(from.at(2)),
+                      .volatility = character(from.at(3))};
+    if (from.size() > 5) {
+        function.language = text(from.at(4));
+        function.source = text(from.at(5));
+    }
+    if (from.size() > 7) {
+        function.inputs = from.at(6).to_number<int>();
+        if (!from.at(7).is_null()) function.spread = read_spread(from.at(7).as_array());
+    }
+    return function;
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Catalog>> Catalog::from_json(std::string_view document, std::uint64_t version) {
     try {
         const json::value parsed = json::parse(json::string_view(document.data(), document.size()));
@@ -148,13 +181,7 @@ Result<std::shared_ptr<const Catalog>> Catalog::from_json(std::string_view docum
         }
         if (const json::value& functions = parsed.at("functions"); !functions.is_null()) {
             for (const json::value& each : functions.as_array()) {
-                const json::array& from = each.as_array();
-                Function function{.schema = text(from.at(0)), .name = text(from.at(1)), .kind = character(from.at(2)),
-                                  .volatility = character(from.at(3))};
-                if (from.size() > 5) {
-                    function.language = text(from.at(4));
-                    function.source = text(from.at(5));
-                }
+                Function function = read_function(each.as_array());
                 std::vector<Function>& overloads = catalog->functions_[function.name];
                 if (overloads.empty()) catalog->function_names_[lower_case(function.name)].push_back(function.name);
                 overloads.push_back(std::move(function));
@@ -236,6 +263,10 @@ void Catalog::judge_defaults() {
             column.default_needs_home = traits.needs_home;
         }
     }
+}
+
+bool has_home_defaults(const Table& table) {
+    return std::any_of(table.columns.begin(), table.columns.end(), [](const Column& column) { return column.default_needs_home; });
 }
 
 const Table* Catalog::find_table(std::string_view schema, std::string_view name,

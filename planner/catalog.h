@@ -54,11 +54,29 @@ struct Table {
     std::string view_definition;  ///< kind 'v': pg_get_viewdef, names qualified
 };
 
+/// True if a default or an identity column takes its values from a sequence, or from a user's function.
+bool has_home_defaults(const Table& table);
+
 /// What a function may touch when it runs.
 enum class Reach : std::uint8_t {
     kNone,     ///< its arguments only
     kHome,     ///< tables, sequences and catalogs of the home shard
     kUnknown,  ///< sharded tables, or what cannot be read (dynamic SQL, a language that is not known)
+};
+
+/// Where calls of a function run: what create_distributed_function() was told.
+struct FunctionSpread {
+    enum class Way : std::uint8_t {
+        kKey,  ///< on the shard that owns the value of `argument`
+        kAll,  ///< once on every shard; the results together are the answer
+        kAny,  ///< on one shard, whichever: it reads what is the same everywhere
+    };
+    Way way = Way::kAny;
+    int argument = -1;             ///< kKey: among the input arguments, from 0
+    std::string argument_name{};   ///< empty: it has none
+    GroupId group{};               ///< kKey, kAll
+    Oid key_type = 0;              ///< kKey
+    std::vector<Column> columns{}; ///< of its result in FROM; empty: not known
 };
 
 /// A function, procedure or aggregate outside pg_catalog.
@@ -70,6 +88,8 @@ struct Function {
     Reach reach = Reach::kUnknown;
     std::string language;
     std::string source;     ///< of SQL and PL/pgSQL functions
+    int inputs = 0;         ///< input arguments, with those that have a default
+    std::optional<FunctionSpread> spread{};
 };
 
 /// What the planner knows of one database at one moment; immutable once built.
@@ -122,6 +142,8 @@ extern const char* const kCatalogQuery;
 /// Creates schema pg_mosaic with the registry `pg_mosaic.tables` and `pg_mosaic.catalog()` in a database; repeatable. Sent as one
 /// simple query (one implicit transaction: it uses SET LOCAL) by a superuser; any role may read it afterwards.
 /// Columns: relid oid primary key, placement "char" ('s' or 'r'), key_column int2 (attnum, null for 'r'), group_id int4.
+/// `pg_mosaic.functions`: funcid oid primary key, way "char" ('k' key, 'a' all, 'n' any), argument int2 (input argument from 1, for
+/// 'k'), key_type oid (for 'k'), group_id int4 (for 'k' and 'a').
 extern const char* const kRegistrySchema;
 
 }  // namespace pgmosaic::planner

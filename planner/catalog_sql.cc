@@ -17,8 +17,38 @@ CREATE TABLE IF NOT EXISTS pg_mosaic.tables (
     placement "char" NOT NULL CHECK (placement IN ('s', 'r')),
     key_column int2 CHECK ((placement = 's') = (key_column IS NOT NULL)),
     group_id int4 CHECK ((placement = 's') = (group_id IS NOT NULL)));
+CREATE TABLE IF NOT EXISTS pg_mosaic.functions (
+    funcid oid PRIMARY KEY,
+    way "char" NOT NULL CHECK (way IN ('k', 'a', 'n')),
+    argument int2 CHECK ((way = 'k') = (argument IS NOT NULL)),
+    key_type oid CHECK ((way = 'k') = (key_type IS NOT NULL)),
+    group_id int4 CHECK ((way = 'n') = (group_id IS NULL)));
 GRANT USAGE ON SCHEMA pg_mosaic TO PUBLIC;
-GRANT SELECT ON pg_mosaic.tables TO PUBLIC;
+GRANT SELECT ON pg_mosaic.tables, pg_mosaic.functions TO PUBLIC;
+CREATE OR REPLACE FUNCTION pg_mosaic.input_names(function oid) RETURNS text[]
+    LANGUAGE sql STABLE SET search_path = pg_catalog AS $input_names$
+SELECT CASE WHEN f.proargmodes IS NULL THEN f.proargnames
+            ELSE (SELECT pg_catalog.array_agg(a ORDER BY n) FROM pg_catalog.unnest(f.proargnames) WITH ORDINALITY AS u(a, n)
+                   WHERE f.proargmodes[n] IN ('i', 'b', 'v')) END
+  FROM pg_catalog.pg_proc f WHERE f.oid = function
+$input_names$;
+CREATE OR REPLACE FUNCTION pg_mosaic.result_column(name text, type oid) RETURNS json
+    LANGUAGE sql STABLE SET search_path = pg_catalog AS $result_column$
+SELECT pg_catalog.json_build_array(1, name, type::int8, -1, t.typcollation::int8, pg_catalog.format_type(type, -1), false, false, '',
+                                   NULL, false, NULL)
+  FROM pg_catalog.pg_type t WHERE t.oid = type AND t.typtype <> 'p'
+$result_column$;
+CREATE OR REPLACE FUNCTION pg_mosaic.result_columns(function oid) RETURNS json
+    LANGUAGE sql STABLE SET search_path = pg_catalog AS $result_columns$
+SELECT CASE WHEN f.proargmodes && '{o,b,t}'::"char"[] THEN (
+                SELECT pg_catalog.json_agg(pg_mosaic.result_column(COALESCE(NULLIF(f.proargnames[n], ''), 'column' || n), a) ORDER BY n)
+                  FROM pg_catalog.unnest(f.proallargtypes) WITH ORDINALITY AS u(a, n) WHERE f.proargmodes[n] IN ('o', 'b', 't'))
+            WHEN t.typrelid <> 0 THEN (
+                SELECT pg_catalog.json_agg(pg_mosaic.result_column(attname, atttypid) ORDER BY attnum)
+                  FROM pg_catalog.pg_attribute WHERE attrelid = t.typrelid AND attnum > 0 AND NOT attisdropped)
+            WHEN t.typtype <> 'p' THEN pg_catalog.json_build_array(pg_mosaic.result_column(f.proname, t.oid)) END
+  FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_type t ON t.oid = f.prorettype WHERE f.oid = function
+$result_columns$;
 CREATE OR REPLACE FUNCTION pg_mosaic.catalog() RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog SET jit = off AS $catalog$
 WITH namespaces AS MATERIALIZED (
     SELECT oid, CASE WHEN oid = pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE nspname END AS name,
@@ -73,8 +103,13 @@ WITH namespaces AS MATERIALIZED (
 ), functions AS (
     SELECT pg_catalog.json_agg(pg_catalog.json_build_array(n.name, f.proname, f.prokind, f.provolatile, l.lanname,
                CASE WHEN f.prosqlbody IS NOT NULL THEN pg_catalog.pg_get_function_sqlbody(f.oid)
-                    WHEN l.lanname IN ('sql', 'plpgsql') THEN f.prosrc END)) AS list
+                    WHEN l.lanname IN ('sql', 'plpgsql') THEN f.prosrc END,
+               f.pronargs,
+               CASE WHEN m.funcid IS NOT NULL
+                    THEN pg_catalog.json_build_array(m.way, m.argument, (pg_mosaic.input_names(f.oid))[m.argument], m.key_type::int8, m.group_id,
+                                                     pg_mosaic.result_columns(f.oid)) END)) AS list
       FROM pg_catalog.pg_proc f JOIN namespaces n ON n.oid = f.pronamespace JOIN pg_catalog.pg_language l ON l.oid = f.prolang
+      LEFT JOIN pg_mosaic.functions m ON m.funcid = f.oid
 )
 SELECT pg_catalog.json_build_object(
            'tables', (SELECT list FROM tables), 'functions', (SELECT list FROM functions),

@@ -237,7 +237,9 @@ struct Statement {
     std::size_t length = std::string::npos;
     bool writes = true;              ///< false: proved read-only, free of volatile functions and of locks
     bool returns_rows = false;
-    bool runs_user_code = false;     ///< may leave state in the server session: the connection is checked before reuse
+    bool runs_user_code = false;     ///< may leave state in the server session, which another client must not find
+    bool moves_sequences = false;    ///< nextval() and setval() by name, or defaults of the home shard's own tables
+    bool reads_sequences = false;    ///< currval(), lastval(): what this session did before
     bool needs_no_transaction = false;  ///< VACUUM, CREATE INDEX CONCURRENTLY, CREATE DATABASE …
     bool changes_catalog = false;    ///< the catalog snapshot must be read anew afterwards
     bool notifies = false;           ///< NOTIFY, or a call of pg_notify()

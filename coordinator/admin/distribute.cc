@@ -80,9 +80,7 @@ Task<> finish_change(Session& session, const TableFacts& table, bool own) {
 
 /// Begins, and reads what the table is before anything is locked.
 Task<TableFacts> begin(Session& session, std::string table_name) {
-    // This statement is bound to nothing of the catalog; another one's change of places need not wait for it.
-    leave_gate(session);
-    co_await session.query_shard(session.home(), kOneAtATime, true);
+    co_await begin_change(session);
     co_return co_await facts_of(session, session.home(), std::move(table_name));
 }
 
@@ -127,6 +125,12 @@ GroupId make_group(Session& session, const TableFacts& table, Oid key_type) {
 }
 
 }  // namespace
+
+Task<> begin_change(Session& session) {
+    // This statement is bound to nothing of the catalog; another one's change of places need not wait for it.
+    leave_gate(session);
+    co_await session.query_shard(session.home(), kOneAtATime, true);
+}
 
 Task<TableFacts> facts_of(Session& session, ShardId shard, std::string table_name) {
     const auto document = co_await session.query_shard(

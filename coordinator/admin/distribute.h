@@ -15,6 +15,12 @@ Task<> create_reference_table(Session& session, const Arguments& arguments);
 /// undistribute_table(table_name)
 Task<> undistribute_table(Session& session, const Arguments& arguments);
 
+/// create_distributed_function(function_name, distribution_arg_name, colocate_with): calls then run on the shard that owns the
+/// value of that argument (its name, or `$n`), for `*` once on every shard, and without one on any shard.
+Task<> create_distributed_function(Session& session, const Arguments& arguments);
+
+/// Begins a change of places: only one transaction at a time has one under way.
+Task<> begin_change(Session& session);
 /// What the home shard says of a table named as regclass wants it. Errors: 42P01
 Task<TableFacts> facts_of(Session& session, ShardId shard, std::string table_name);
 

@@ -25,6 +25,11 @@ Task<Rows> reference(Session& session, const Arguments& arguments) {
     co_return kVoidRow;
 }
 
+Task<Rows> distribute_function(Session& session, const Arguments& arguments) {
+    co_await create_distributed_function(session, arguments);
+    co_return kVoidRow;
+}
+
 Task<Rows> undistribute(Session& session, const Arguments& arguments) {
     co_await undistribute_table(session, arguments);
     co_return kVoidRow;
@@ -75,6 +80,7 @@ std::vector<AnswerColumn> columns_of_verify() {
 const AdminFunction kFunctions[] = {
     {"create_distributed_table", {"table_name", "distribution_column", "colocate_with"}, 2, kVoidType, false, distribute},
     {"create_reference_table", {"table_name"}, 1, kVoidType, false, reference},
+    {"create_distributed_function", {"function_name", "distribution_arg_name", "colocate_with"}, 1, kVoidType, false, distribute_function},
     {"undistribute_table", {"table_name"}, 1, kVoidType, false, undistribute},
     {"bucket_of", {"table_name", "value"}, 2, kIntegerType, false, bucket_of},
     {"shard_of", {"table_name", "value"}, 2, kTextType, false, shard_of},
@@ -87,7 +93,6 @@ const AdminFunction kFunctions[] = {
     {"verify", {"table_name"}, 0, kVoidType, true, verify, columns_of_verify},
     {"pause", {}, 0, kVoidType, true, pause_failover},
     {"resume", {}, 0, kVoidType, true, resume_failover},
-    {"create_distributed_function", {"function_name", "distribution_arg_name", "colocate_with"}, 1},
     {"isolate_tenant_to_new_shard", {"table_name", "tenant_id", "cascade_option"}, 2},
     {"citus_rebalance_start", {"rebalance_strategy", "drain_only", "shard_transfer_mode"}, 0},
     {"citus_rebalance_status", {"raw"}, 0},
@@ -99,7 +104,8 @@ const AdminFunction kFunctions[] = {
 
 /// The contract says `table`, `column` and so on, Citus says `table_name`: both names are taken.
 planner::AdminCall with_long_names(planner::AdminCall call) {
-    constexpr std::string_view kShort[][2] = {{"table", "table_name"}, {"relation", "table_name"}, {"column", "distribution_column"}};
+    constexpr std::string_view kShort[][2] = {{"table", "table_name"}, {"relation", "table_name"}, {"column", "distribution_column"},
+                                              {"function", "function_name"}, {"arg", "distribution_arg_name"}};
     for (planner::AdminCall::Argument& argument : call.arguments) {
         for (const auto& pair : kShort) {
             if (argument.name == pair[0]) argument.name = pair[1];

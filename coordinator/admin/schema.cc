@@ -6,6 +6,8 @@ namespace pgmosaic::coordinator {
 // inside of a SECURITY DEFINER function current_user is the definer. It also forgets tables that were dropped, whose
 // OIDs PostgreSQL may give away again.
 //
+// set_function() is the same for functions.
+//
 // table_facts() says all that coordinator/admin/table_checks.h judges, of the table and its partitions. Relations that exist but
 // are empty have pg_relation_size 0, which asks for no privilege. `created_here`: the row of the system column ctid is written
 // once, when the table is made, so its xmin tells whether this very transaction did that.
@@ -28,6 +30,36 @@ BEGIN
 END
 $set_placement$;
 GRANT EXECUTE ON FUNCTION pg_mosaic.set_placement(regclass, "char", name, int4) TO PUBLIC;
+
+CREATE OR REPLACE FUNCTION pg_mosaic.function_facts(function regprocedure, argument text) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog AS $function_facts$
+WITH chosen AS (
+    SELECT n, (f.proargtypes::oid[])[n - 1] AS type
+      FROM pg_proc f, generate_series(1, f.pronargs) AS n
+     WHERE f.oid = function AND (argument = '$' || n OR argument = (pg_mosaic.input_names(f.oid))[n])
+)
+SELECT json_build_object(
+    'signature', f.oid::regprocedure::text, 'kind', f.prokind, 'system', n.nspname ~ '^pg_' OR n.nspname = 'information_schema',
+    'extension', EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e'),
+    'argument', (SELECT n FROM chosen), 'type', (SELECT type::int8 FROM chosen), 'type_name', (SELECT format_type(type, -1) FROM chosen))::text
+  FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace WHERE f.oid = function
+$function_facts$;
+
+CREATE OR REPLACE FUNCTION pg_mosaic.set_function(function regprocedure, new_way "char", new_argument int2, new_type oid, group_number int4)
+    RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $set_function$
+DECLARE
+    caller name := CASE current_setting('role') WHEN 'none' THEN session_user::text ELSE current_setting('role') END;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_proc p WHERE p.oid = function AND pg_has_role(caller, p.proowner, 'USAGE')) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of function %s', function);
+    END IF;
+    DELETE FROM pg_mosaic.functions f
+     WHERE f.funcid = function OR NOT EXISTS (SELECT FROM pg_proc p WHERE p.oid = f.funcid);
+    INSERT INTO pg_mosaic.functions (funcid, way, argument, key_type, group_id)
+    VALUES (function, new_way, new_argument, new_type, group_number);
+END
+$set_function$;
+GRANT EXECUTE ON FUNCTION pg_mosaic.set_function(regprocedure, "char", int2, oid, int4) TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION pg_mosaic.column_names(relation oid, numbers int2[]) RETURNS json
     LANGUAGE sql STABLE SET search_path = pg_catalog AS $column_names$

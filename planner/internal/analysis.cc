@@ -51,8 +51,7 @@ std::unique_ptr<QueryAnalysis> analyze(const pg_query::Node& statement, PlanCont
 std::vector<int> QueryAnalysis::sharded() const {
     std::vector<int> found;
     for (std::size_t i = 0; i < entries.size(); ++i) {
-        const RangeEntry& entry = entries[i];
-        if (entry.kind == RangeEntry::Kind::kTable && entry.table->placement == Placement::kSharded) found.push_back(static_cast<int>(i));
+        if (is_split(entries[i])) found.push_back(static_cast<int>(i));
     }
     return found;
 }
@@ -61,7 +60,7 @@ const Column* QueryAnalysis::base_column(ColumnNode node) const {
     for (int depth = 0; depth < kDepthMax && node.entry >= 0 && node.column >= 0; ++depth) {
         const RangeEntry& entry = entries[static_cast<std::size_t>(node.entry)];
         const auto column = static_cast<std::size_t>(node.column);
-        if (entry.kind == RangeEntry::Kind::kTable) {
+        if (entry.kind == RangeEntry::Kind::kTable || entry.kind == RangeEntry::Kind::kCall || (entry.kind == RangeEntry::Kind::kFunction && entry.table)) {
             return column < entry.table->columns.size() ? &entry.table->columns[column] : nullptr;
         }
         if (entry.kind != RangeEntry::Kind::kQuery) return nullptr;
@@ -82,7 +81,9 @@ void QueryAnalysis::step(const State& from, std::vector<State>& to) const {
         if (!fact.right || fact.level != base.level || !contains(fact.valid_for, from.base)) continue;
         const auto visit = [&](ColumnNode other) {
             const bool outer = entries[static_cast<std::size_t>(other.entry)].level != base.level;
-            to.push_back({outer ? other.entry : from.base, other});
+            // A call is made for rows of the entry whose column it gets: what holds for these holds for it.
+            const bool moves = outer || base.kind == RangeEntry::Kind::kCall;
+            to.push_back({moves ? other.entry : from.base, other});
         };
         if (fact.left == from.node) visit(*fact.right);
         else if (*fact.right == from.node) visit(fact.left);
@@ -206,7 +207,7 @@ std::optional<KeyAlternatives> QueryAnalysis::output_values(int index, int colum
 
 std::optional<KeyAlternatives> QueryAnalysis::key_values(int index) const {
     const RangeEntry& entry = entries[static_cast<std::size_t>(index)];
-    if (entry.kind != RangeEntry::Kind::kTable || entry.table->key < 0) return std::nullopt;
+    if (!is_split(entry) || entry.table->key < 0) return std::nullopt;
     const Column& key = entry.table->columns[static_cast<std::size_t>(entry.table->key)];
     auto found = values(ColumnNode{index, entry.table->key});
     if (!found) return std::nullopt;

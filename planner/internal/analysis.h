@@ -26,7 +26,8 @@ struct RangeEntry {
         kTable,         ///< `table` is set; a foreign table, materialized view or partition counts as its placement says
         kUnknownTable,  ///< not in the catalog snapshot: a system catalog, a mosaic view, or an error that a server will report
         kQuery,         ///< sub-query, CTE or a view looked through (`table` is the view then): `query` is its level
-        kFunction,      ///< function in FROM, XMLTABLE, JSON …: columns are not known
+        kFunction,      ///< function in FROM, XMLTABLE, JSON …; `table`: the shape of its result, where that is known
+        kCall,          ///< a call of a distributed function, wherever it stands: `table` has its key and nothing else, no name
     };
     Kind kind = Kind::kUnknownTable;
     std::string alias{};                            ///< the name that its columns are qualified with
@@ -40,6 +41,7 @@ struct RangeEntry {
     bool target = false;    ///< of INSERT, UPDATE, DELETE, MERGE
     bool lateral = false;
     bool cte = false;       ///< named in WITH; others may share `query`
+    bool on_all = false;    ///< kCall: it runs on every shard
 };
 
 /// An equality that holds for the rows that matter, written as a top-level conjunct of WHERE or of ON.
@@ -116,16 +118,20 @@ struct QueryAnalysis {
     std::vector<Fact> facts{};          ///< of all levels
     std::vector<MergedColumn> merged{};
     std::vector<std::unique_ptr<ParsedTree>> view_trees{};
+    std::vector<std::unique_ptr<Table>> call_tables{};  ///< of entries that no table stands behind
 
     bool touches_sharded = false, touches_reference = false, touches_local = false;
     bool touches_unknown = false;        ///< a relation that is not in the snapshot: catalogs, or an error to come
     bool touches_temporary = false;
     bool has_volatile = false;           ///< a volatile function, built-in or the user's, anywhere
+    bool has_loose_volatile = false;     ///< one of these that is not bound to a shard by being distributed
+    bool has_volatile_expression = false;  ///< one of these that is not a function in FROM
     bool has_now = false;                ///< CURRENT_TIMESTAMP and its kind
     bool has_user_volatile = false;      ///< a user's function that is not IMMUTABLE and may read or write tables
     bool has_unknown_function = false;   ///< one of these that may reach sharded tables
     bool has_user_function = false;      ///< a user's function of any kind: it may leave state in the server session
     bool has_sequence_function = false;  ///< nextval, setval, currval, lastval
+    bool has_sequence_read = false;      ///< of these, currval and lastval
     bool has_session_function = false;   ///< set_config, advisory locks …: leaves state in the server session
     bool has_session_setting = false;    ///< of these, what leaves more than locks
     bool has_session_lock = false;       ///< an advisory lock that outlives the transaction
@@ -134,11 +140,16 @@ struct QueryAnalysis {
     bool has_locking = false;            ///< FOR UPDATE, FOR SHARE …
     bool has_modifying_cte = false;
     std::string user_volatile_name{};    ///< for the error message
+    std::string call_name{};             ///< a distributed function that is called; empty: none
     std::vector<std::string> admin_views{};
     std::string reads_by_text{};         ///< query_to_xml and its kind: reads tables that no plan can see
     PlanContext* context = nullptr;
 
-    /// Entries that are sharded tables, in all levels.
+    /// True if the entry's rows are split by a key: a sharded table, or a call of a distributed function.
+    bool is_split(const RangeEntry& entry) const {
+        return entry.kind == RangeEntry::Kind::kCall || (entry.kind == RangeEntry::Kind::kTable && entry.table->placement == Placement::kSharded);
+    }
+    /// Entries that are split so, in all levels.
     std::vector<int> sharded() const;
     /// The base column behind a node, through sub-queries and views; null if it is an expression or not known.
     const Column* base_column(ColumnNode node) const;

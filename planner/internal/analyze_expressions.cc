@@ -128,18 +128,22 @@ void Analyzer::function(const pg_query::FuncCall& call, int level) {
     if (traits.set_returning && in_targets_ > 0) owner.has_set_returning = true;
     // A user's function may return a set, too; the snapshot does not say.
     if (traits.user && !traits.aggregate && in_targets_ > 0) owner.has_set_returning = true;
+    const Function* distributed = distributed_function(call, context_.catalog, context_.environment.search_path);
+    if (distributed) this->call(call, *distributed, level);
     if (traits.volatility == 'v') {
-        out_.has_volatile = true;
+        out_.has_volatile = out_.has_volatile_expression = true;
+        out_.has_loose_volatile |= !distributed;
         for (Conjunct* collector : collectors_) collector->has_volatile = true;
     }
     if (name == "now" || name == "transaction_timestamp" || name == "statement_timestamp") out_.has_now = true;
     out_.has_user_function |= traits.user && traits.volatility != 'i';
-    if (traits.user && traits.volatility != 'i' && traits.reach != Reach::kNone) {
+    if (traits.user && !distributed && traits.volatility != 'i' && traits.reach != Reach::kNone) {
         out_.has_user_volatile = true;
         out_.has_unknown_function |= traits.reach == Reach::kUnknown;
         out_.user_volatile_name = name;
     }
     out_.has_sequence_function |= is_sequence_function(name);
+    out_.has_sequence_read |= name == "currval" || name == "lastval";
     out_.has_session_function |= is_session_function(name);
     out_.has_session_setting |= is_session_function(name) && name.find("advisory") == std::string::npos;
     out_.has_session_lock |= name.find("advisory_lock") != std::string::npos;

@@ -36,7 +36,7 @@ std::vector<int> Analyzer::from_item(const pg_query::Node& item, int level, bool
         case pg_query::Node::kRangeSubselect: return subselect(item.range_subselect(), level, nullable);
         case pg_query::Node::kJoinExpr: return join(item.join_expr(), level, nullable);
         case pg_query::Node::kRangeTableSample: {
-            out_.has_volatile = true;
+            out_.has_volatile = out_.has_loose_volatile = out_.has_volatile_expression = true;
             each(item.range_table_sample().args(), level);
             return from_item(item.range_table_sample().relation(), level, nullable);
         }
@@ -46,6 +46,10 @@ std::vector<int> Analyzer::from_item(const pg_query::Node& item, int level, bool
     entry.kind = RangeEntry::Kind::kFunction;
     entry.nullable = nullable;
     if (item.has_range_function()) {
+        if (auto distributed = function_in_from(item.range_function(), level)) {
+            distributed->nullable = nullable;
+            return {add_entry(std::move(*distributed), level)};
+        }
         entry.alias = item.range_function().alias().aliasname();
         entry.lateral = true;
     }

@@ -54,6 +54,10 @@ class Analyzer {
     void note_table(const RangeEntry& entry);
     void rename_columns(const pg_query::Alias& alias, RangeEntry& entry);
 
+    // calls.cc
+    std::optional<RangeEntry> function_in_from(const pg_query::RangeFunction& from, int level);
+    void call(const pg_query::FuncCall& call, const Function& function, int level);
+
     // conditions.cc
     void conditions(const pg_query::Node& condition, int level, const std::vector<int>& valid_for, const pg_query::JoinExpr* join);
     void conjunct(const pg_query::Node& condition, int level, const std::vector<int>& valid_for, const pg_query::JoinExpr* join);

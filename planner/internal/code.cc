@@ -114,6 +114,44 @@ Statement plan_do(const pg_query::DoStmt& from, PlanContext& context) {
            "Write its statements out, or split definitions from data.");
 }
 
+namespace {
+
+std::optional<Statement> plan_distributed_call(const pg_query::CallStmt& from, PlanContext& context) {
+    const Function* procedure = distributed_function(from.funccall(), context.catalog, context.environment.search_path);
+    if (!procedure) return std::nullopt;
+    const FunctionSpread& spread = *procedure->spread;
+    Statement statement;
+    if (spread.way == FunctionSpread::Way::kAll) {
+        statement.plan = PlanKind::kBroadcast;
+        statement.reason = "the procedure runs on every shard";
+    } else if (spread.way == FunctionSpread::Way::kAny) {
+        statement = route_home(Command::kCall);
+    } else {
+        const pg_query::Node* key = key_argument(from.funccall(), spread);
+        const auto family = shardmap::key_family(spread.key_type);
+        const auto value = key && family ? context.key_value_of(*key, *family) : std::nullopt;
+        const bool constant = value && value->from != ValueRef::From::kParameter;
+        if (!value || (constant && !canonical_key(context.literal_of(*value), spread.key_type, -1))) {
+            refuse("cannot tell the shard on which procedure " + quoted(procedure->name) + " runs",
+                   "Its key argument must be a value or a parameter.", "Write the value itself.");
+        }
+        if (value->from == ValueRef::From::kLiteral) context.key_slots.push_back({value->index, spread.key_type, -1});
+        Route route{.where = Route::Where::kKey, .group = spread.group, .key_type = spread.key_type, .keys = {{*value}}};
+        statement = route_to(std::move(route), "the procedure's key argument is bound to a value");
+        Statement otherwise;
+        otherwise.plan = PlanKind::kRefuse;
+        otherwise.refusal = refusal("cannot tell the shard on which procedure " + quoted(procedure->name) + " runs",
+                                    "The parameter's type is not that of the key argument.", "Cast it.");
+        statement.route.otherwise = std::make_shared<const Statement>(std::move(otherwise));
+    }
+    statement.command = Command::kCall;
+    statement.tag = "CALL";
+    statement.runs_user_code = statement.returns_rows = true;
+    return statement;
+}
+
+}  // namespace
+
 Statement plan_call(const pg_query::CallStmt& from, PlanContext& context) {
     Statement statement = route_home(Command::kCall);
     statement.tag = "CALL";
@@ -121,6 +159,7 @@ Statement plan_call(const pg_query::CallStmt& from, PlanContext& context) {
     statement.returns_rows = true;
     statement.changes_catalog = false;
     if (!context.catalog.has_sharded_tables()) return statement;
+    if (auto distributed = plan_distributed_call(from, context)) return std::move(*distributed);
     const FunctionTraits traits = traits_of(from.funccall(), context.catalog, context.environment.search_path);
     if (traits.reach != Reach::kUnknown) return statement;
     refuse("procedure " + quoted(name_of(from.funccall().funcname()).name) + " may use sharded tables",

@@ -139,6 +139,7 @@ Statement plan_copy(const pg_query::CopyStmt& from, StatementText text, PlanCont
     Statement statement = route_home(Command::kCopy);
     statement.writes = from.is_from();
     statement.tag = "COPY";
+    statement.moves_sequences = from.is_from() && at_home && home_table && has_home_defaults(*home_table);
     statement.copy.emplace();
     Copy& copy = *statement.copy;
     read_options(from, copy);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "planner/internal/builtin_functions.h"
+#include "planner/internal/statement.h"
 
 namespace pgmosaic::planner {
 
@@ -25,6 +26,35 @@ QualifiedName name_of(const google::protobuf::RepeatedPtrField<pg_query::Node>& 
     if (!parts.empty()) result.name = parts[parts.size() - 1].string().sval();
     if (parts.size() > 1) result.schema = parts[parts.size() - 2].string().sval();
     return result;
+}
+
+const Function* distributed_function(const pg_query::FuncCall& call, const Catalog& catalog, const std::vector<std::string>& search_path) {
+    const QualifiedName called = name_of(call.funcname());
+    std::vector<const Function*> meant;
+    bool distributed = false;
+    for (const Function* function : catalog.find_functions(called.name)) {
+        if (!may_mean(*function, called.schema, search_path)) continue;
+        // Defaults of one that was not distributed are not known; a call with as many arguments as another has means that one.
+        if (!function->spread && function->inputs != call.args_size()) continue;
+        distributed |= function->spread.has_value();
+        meant.push_back(function);
+    }
+    if (!distributed) return nullptr;
+    if (meant.size() == 1) return meant.front();
+    refuse("function " + quoted(called.name) + " is distributed and has several forms",
+           "Which one a call means is decided by the types of its arguments, on the servers.", "Give them different names.");
+}
+
+const pg_query::Node* key_argument(const pg_query::FuncCall& call, const FunctionSpread& spread) {
+    for (int i = 0; i < call.args_size(); ++i) {
+        const pg_query::Node& argument = call.args(i);
+        if (!argument.has_named_arg_expr()) {
+            if (i == spread.argument) return &argument;
+        } else if (argument.named_arg_expr().name() == spread.argument_name) {
+            return &argument.named_arg_expr().arg();
+        }
+    }
+    return nullptr;
 }
 
 FunctionTraits traits_of(const pg_query::FuncCall& call, const Catalog& catalog, const std::vector<std::string>& search_path) {

@@ -22,6 +22,12 @@ struct FunctionTraits {
     bool set_returning = false;
 };
 
+/// The function that a call means, if it was distributed; null for all others.
+/// Errors: 0A000 where it may mean several, of which one was distributed.
+const Function* distributed_function(const pg_query::FuncCall& call, const Catalog& catalog, const std::vector<std::string>& search_path);
+/// The expression that the key argument of a distributed function gets; null where its default is taken.
+const pg_query::Node* key_argument(const pg_query::FuncCall& call, const FunctionSpread& spread);
+
 FunctionTraits traits_of(const pg_query::FuncCall& call, const Catalog& catalog, const std::vector<std::string>& search_path);
 
 /// True if the name is in the list.

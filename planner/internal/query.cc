@@ -49,6 +49,13 @@ bool targets_reference(const QueryAnalysis& analysis) {
     });
 }
 
+// A write is planned by its target; where all of it goes to one shard, the calls do, too.
+void check_calls_of_write(const QueryAnalysis& analysis) {
+    if (analysis.call_name.empty() || prove_route(analysis)) return;
+    refuse("cannot call the distributed function " + quoted(analysis.call_name) + " in a write of several shards",
+           "Each call belongs to the shard of its key argument.", "Bind every table and call to one key, or call it in a statement of its own.");
+}
+
 const RangeEntry* main_target(const QueryAnalysis& analysis) {
     for (const RangeEntry& entry : analysis.entries) {
         if (entry.target && entry.level == 0) return &entry;
@@ -121,6 +128,14 @@ Statement plan_select(const pg_query::Node& node, const QueryAnalysis& analysis,
     otherwise.writes = analysis.has_locking || analysis.has_modifying_cte;
     statement.route.otherwise = std::make_shared<const Statement>(std::move(otherwise));
     return statement;
+}
+
+// An INSERT or MERGE into a table of the home shard lets its server take the defaults.
+bool fills_from_sequences(const pg_query::Node& node, const QueryAnalysis& analysis) {
+    if (!node.has_insert_stmt() && !node.has_merge_stmt() && !analysis.has_modifying_cte) return false;
+    return std::any_of(analysis.entries.begin(), analysis.entries.end(), [](const RangeEntry& entry) {
+        return entry.target && entry.table && entry.table->placement == Placement::kLocal && has_home_defaults(*entry.table);
+    });
 }
 
 bool written_triggers(const QueryAnalysis& analysis) {
@@ -248,6 +263,7 @@ Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext
         return reference ? plan_reference_write(node, *analysis, context) : plan_write(node, *analysis, text, context);
     };
     const bool writes = !node.has_select_stmt() || analysis->has_modifying_cte;
+    if (writes) check_calls_of_write(*analysis);
     if (node.has_select_stmt() && analysis->touches_sharded) statement = plan_select(node, *analysis, text, context);
     else if (writes) statement = or_on_workbench(node, *analysis, text, context, on_shards);
     else statement = on_shards();
@@ -257,7 +273,10 @@ Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext
     statement.returns_rows = node.has_select_stmt() || (returning && returning->size() > 0);
     statement.writes = !node.has_select_stmt() || analysis->has_volatile || analysis->has_locking || analysis->has_modifying_cte;
     statement.runs_user_code |= analysis->has_user_function || analysis->has_session_setting || written_triggers(*analysis);
-    statement.pins |= analysis->touches_temporary || analysis->has_session_lock;
+    const bool called_at_home = analysis->has_sequence_function && statement.plan == PlanKind::kRoute;
+    statement.moves_sequences = called_at_home || fills_from_sequences(node, *analysis);
+    statement.reads_sequences = analysis->has_sequence_read;
+    statement.pins |= analysis->touches_temporary || analysis->has_session_lock || analysis->has_sequence_read;
     statement.notifies = analysis->has_notify;
     statement.unlocks = analysis->has_session_unlock;
     place_times(node, *analysis, text, statement);

@@ -24,7 +24,7 @@ PartialPlanner::PartialPlanner(const QueryAnalysis& analysis, const pg_query::Se
 Workbench PartialPlanner::plan() {
     const Level& level = analysis_.levels.front();
     if (!level.has_group_by && !level.has_aggregates) throw NotHere{"no aggregates"};
-    if (analysis_.has_volatile) throw NotHere{"a volatile function beside aggregates"};
+    if (analysis_.has_volatile_expression) throw NotHere{"a volatile function beside aggregates"};
     if (level.has_grouping_sets || level.has_set_returning) throw NotHere{"GROUPING SETS or sets"};
     shard_select_.set_limit_option(pg_query::LIMIT_OPTION_DEFAULT);
     shard_select_.set_op(pg_query::SETOP_NONE);

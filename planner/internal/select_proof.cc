@@ -8,10 +8,6 @@ namespace pgmosaic::planner {
 
 namespace {
 
-bool is_sharded(const RangeEntry& entry) {
-    return entry.kind == RangeEntry::Kind::kTable && entry.table->placement == Placement::kSharded;
-}
-
 /// Which levels and entries contain sharded tables in their FROM, through sub-queries; sub-queries in expressions do not count.
 class Connections {
    public:
@@ -25,7 +21,7 @@ class Connections {
     }
     bool entry(int index) const {
         const RangeEntry& entry = analysis_.entries[static_cast<std::size_t>(index)];
-        if (is_sharded(entry)) return true;
+        if (analysis_.is_split(entry)) return true;
         return entry.kind == RangeEntry::Kind::kQuery && entry.query >= 0 && level(entry.query);
     }
 
@@ -40,9 +36,10 @@ class Proof {
     std::string run() {
         if (analysis_.touches_local || analysis_.touches_temporary) return "a local table takes part, whose rows are on the home shard only";
         if (analysis_.touches_unknown) return "a relation that is not known takes part";
-        if (analysis_.has_volatile && (analysis_.levels.size() > 1 || analysis_.entries.size() > 1)) {
+        if (analysis_.has_loose_volatile && (analysis_.levels.size() > 1 || analysis_.entries.size() > 1)) {
             return "a volatile function takes part, which each shard would call on its own";
         }
+        if (std::string why = check_calls(); !why.empty()) return why;
         if (!analysis_.colocated()) return "sharded tables are not tied to each other by equality of their shard keys";
         for (std::size_t i = 0; i < analysis_.levels.size(); ++i) {
             std::string why = check_level(static_cast<int>(i));
@@ -52,6 +49,24 @@ class Proof {
     }
 
    private:
+    // On every shard a call with a key would run for nothing, unless rows that only one shard has call it.
+    std::string check_calls() const {
+        for (std::size_t i = 0; i < analysis_.entries.size(); ++i) {
+            const RangeEntry& entry = analysis_.entries[i];
+            if (entry.kind != RangeEntry::Kind::kCall) continue;
+            const std::string name = "function \"" + entry.table->name + "\"";
+            if (analysis_.levels[static_cast<std::size_t>(entry.level)].has_outer_join) return name + " is called beside an outer join";
+            if (entry.on_all) continue;
+            const std::vector<ColumnNode> equal = analysis_.equal_columns({static_cast<int>(i), 0});
+            const bool by_rows = std::any_of(equal.begin(), equal.end(), [&](ColumnNode node) {
+                const RangeEntry& other = analysis_.entries[static_cast<std::size_t>(node.entry)];
+                return other.kind == RangeEntry::Kind::kTable && analysis_.is_split(other) && other.table->key == node.column;
+            });
+            if (!by_rows) return name + " is not called with a value, or with the shard key of a table's rows";
+        }
+        return {};
+    }
+
     std::string check_level(int index) {
         const Level& level = analysis_.levels[static_cast<std::size_t>(index)];
         if (!reach_.level(index)) {
@@ -156,7 +171,7 @@ bool is_key(const QueryAnalysis& analysis, ColumnNode node) {
     }
     for (const ColumnNode& equal : analysis.equal_columns(node)) {
         const RangeEntry& entry = analysis.entries[static_cast<std::size_t>(equal.entry)];
-        if (is_sharded(entry) && entry.table->key == equal.column) return true;
+        if (analysis.is_split(entry) && entry.table->key == equal.column) return true;
     }
     return false;
 }

@@ -99,7 +99,7 @@ SortKey ScatterPlanner::sort_key(const Node& expression, const OrderItem& order,
 
 // A hidden copy of a volatile expression would be another value.
 void ScatterPlanner::check_repeatable() const {
-    if (analysis_.has_volatile) throw NotHere{"a volatile function beside ORDER BY, GROUP BY or DISTINCT"};
+    if (analysis_.has_volatile_expression) throw NotHere{"a volatile function beside ORDER BY, GROUP BY or DISTINCT"};
 }
 
 SortKey ScatterPlanner::group_key(const Node& expression, HiddenColumns& hidden) const {
@@ -125,8 +125,7 @@ void ScatterPlanner::prune(Scatter& scatter) const {
     }
     for (int index : level_.entries) {
         const RangeEntry& entry = analysis_.entries[static_cast<std::size_t>(index)];
-        const bool sharded = entry.kind == RangeEntry::Kind::kTable && entry.table->placement == Placement::kSharded;
-        if (!sharded || entry.nullable) continue;
+        if (!analysis_.is_split(entry) || entry.nullable) continue;
         const auto values = analysis_.key_values(index);
         if (!values) continue;
         scatter.key_type = entry.table->columns[static_cast<std::size_t>(entry.table->key)].type;

@@ -82,6 +82,11 @@ WorkbenchPlanner::WorkbenchPlanner(const QueryAnalysis& analysis, PlanContext& c
 }
 
 void WorkbenchPlanner::collect_entries() {
+    if (!analysis_.call_name.empty()) {
+        throw PgError(refusal("cannot call the distributed function \"" + analysis_.call_name + "\" in this query",
+                              "Its rows would be brought together elsewhere, and the function runs on the shards only.",
+                              "Give it a value or a table's shard key as its key argument, or call it in a statement of its own."));
+    }
     for (const RangeEntry& entry : analysis_.entries) {
         if (entry.range_var) by_range_var_[entry.range_var] = &entry;
         if (entry.kind == RangeEntry::Kind::kUnknownTable) unknown_relation(*entry.range_var);
