@@ -79,7 +79,10 @@ class Connection {
     bool broken = false;             ///< must not be reused
     bool fresh = true;               ///< nobody has used it yet: it has the server's defaults
     bool retired = false;            ///< began with settings that new sessions do not have: closed instead of reused
-    bool dirty = false;              ///< ran code that may have left session state: reset before another session gets it
+    bool dirty = false;              ///< a cancel may still be on its way to it: closed instead of reused
+    /// Whose session state it may hold (what functions left, what sequences gave); 0: nobody's. Others reset it first.
+    std::uint64_t owner = 0;
+    static constexpr std::uint64_t kOwnerGone = ~std::uint64_t{0};
     bool unreplicated_notice = false;  ///< a commit on it ended before its standby had it (SyncRepWaitForLSN)
     std::shared_ptr<const void> settings;  ///< what the pool's user has applied; null: server's defaults
     std::unordered_map<std::uint64_t, std::string> prepared;  ///< statement id → name on this server session

@@ -79,15 +79,55 @@ Lease Pool::lend(ShardId id, std::string key, std::unique_ptr<Connection> connec
     return lease;
 }
 
-Lease Pool::try_acquire(ShardId id, const std::string& database, const std::string& user) {
+namespace {
+
+using Idle = std::vector<std::unique_ptr<Connection>>;
+
+/// The one that holds the applicant's own state; else the one used last that holds nobody's, or a gone client's; else none.
+Idle::iterator choose(Idle& idle, std::uint64_t owner) {
+    auto best = idle.end();
+    for (auto each = idle.end(); each != idle.begin();) {
+        --each;
+        const std::uint64_t other = (*each)->owner;
+        if (owner != 0 && other == owner) return each;
+        if (other == 0 && (best == idle.end() || (*best)->owner != 0)) best = each;
+        else if (other == Connection::kOwnerGone && best == idle.end()) best = each;
+        if (owner == 0 && best != idle.end() && (*best)->owner == 0) break;
+    }
+    return best;
+}
+
+}  // namespace
+
+Lease Pool::try_acquire(ShardId id, const std::string& database, const std::string& user, std::uint64_t owner) {
     Shard& shard = shards_[id.value];
     if (!shard.endpoint.available || !shard.waiters.empty()) return {};
     std::string key = key_of(database, user);
-    const auto found = shard.idle.find(key);
-    if (found == shard.idle.end() || found->second.empty()) return {};
-    auto connection = std::move(found->second.back());
-    found->second.pop_back();
+    auto connection = take_idle(shard, key, owner, false);
+    if (!connection) return {};
     return lend(id, std::move(key), std::move(connection), shard.endpoint.generation);
+}
+
+/// `anyones`: also one that holds another client's state.
+std::unique_ptr<Connection> Pool::take_idle(Shard& shard, const std::string& key, std::uint64_t owner, bool anyones) {
+    const auto found = shard.idle.find(key);
+    if (found == shard.idle.end() || found->second.empty()) return nullptr;
+    auto chosen = choose(found->second, owner);
+    if (chosen == found->second.end() && !anyones) return nullptr;
+    if (chosen == found->second.end()) --chosen;
+    auto connection = std::move(*chosen);
+    found->second.erase(chosen);
+    return connection;
+}
+
+void Pool::forget_owner(std::uint64_t owner) {
+    for (Shard& shard : shards_) {
+        for (auto& [key, connections] : shard.idle) {
+            for (auto& connection : connections) {
+                if (connection->owner == owner) connection->owner = Connection::kOwnerGone;
+            }
+        }
+    }
 }
 
 Task<Lease> Pool::acquire(ShardId id, std::string database, std::string user, Applicant applicant) {
@@ -99,10 +139,10 @@ Task<Lease> Pool::acquire(ShardId id, std::string database, std::string user, Ap
         Shard& shard = shards_[id.value];
         if (shard.endpoint.available) {
             const std::string key = key_of(database, user);
-            const auto found = shard.idle.find(key);
-            if (found != shard.idle.end() && !found->second.empty() && (waiter || shard.waiters.empty())) {
-                auto connection = std::move(found->second.back());
-                found->second.pop_back();
+            // Another client's state is taken from him only where there is no room for one more connection.
+            const bool full = shard.slots->open.load() >= options_.per_shard_max;
+            auto connection = waiter || shard.waiters.empty() ? take_idle(shard, key, applicant.owner, full) : nullptr;
+            if (connection) {
                 waiter.reset();
                 wake_next(shard);
                 co_return lend(id, key, std::move(connection), shard.endpoint.generation);

@@ -43,6 +43,7 @@ struct PoolOptions {
 
 /// Who asks for a connection.
 struct Applicant {
+    std::uint64_t owner = 0;  ///< see Pool::try_acquire()
     bool holds_locks = false;
     const bool* cancelled = nullptr;  ///< becomes true when he does not want it any more
 };
@@ -90,7 +91,10 @@ class Pool {
     ~Pool();
 
     /// The idle connection that was used last, if there is one: no waiting.
-    Lease try_acquire(ShardId shard, const std::string& database, const std::string& user);
+    /// `owner`: who asks, if a connection may hold state of his (Connection::owner); he gets that one if it is free.
+    Lease try_acquire(ShardId shard, const std::string& database, const std::string& user, std::uint64_t owner = 0);
+    /// Nobody will ask for that state any more.
+    void forget_owner(std::uint64_t owner);
     Task<Lease> acquire(ShardId shard, std::string database, std::string user, Applicant applicant = Applicant());
 
     /// A new map: idle connections of older generations are closed, those in use are cut if their server is gone.
@@ -145,6 +149,7 @@ class Pool {
     };
     bool take_slot(Shard& shard, int most);
     void free_slot(Shard& shard);
+    static std::unique_ptr<Connection> take_idle(Shard& shard, const std::string& key, std::uint64_t owner, bool anyones);
     bool close_one_idle(Shard& shard);
     void give_back(Lease& lease, bool reusable);
     Lease lend(ShardId shard, std::string key, std::unique_ptr<Connection> connection, std::uint64_t generation);

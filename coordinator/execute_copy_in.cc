@@ -61,7 +61,7 @@ class CopyIn {
    public:
     CopyIn(Session& session, const Request& request, const planner::Table* table, asio::any_io_executor executor)
         : session_(session), copy_(*request.statement.copy), table_(table), client_(session.client()), readers_(std::move(executor)),
-          sql_(copy_.shard_sql.empty() ? std::string(request.sql) : copy_.shard_sql), user_code_(request.statement.runs_user_code),
+          sql_(copy_.shard_sql.empty() ? std::string(request.sql) : copy_.shard_sql), statement_(request.statement),
           targets_(session.core().map()->shards().size()) {}
 
     /// Returns the number of rows. Errors: the statement's; whatever happens, no shard is left within the COPY.
@@ -87,7 +87,7 @@ class CopyIn {
     CopyClient client_;
     TaskGroup readers_;
     std::string sql_;
-    bool user_code_;
+    const planner::Statement& statement_;
     std::vector<std::unique_ptr<CopyTarget>> targets_;  ///< by shard; null: no row for it yet
     std::optional<CopySplitter> splitter_;
     std::optional<CopyKeys> keys_;
@@ -199,7 +199,7 @@ void CopyIn::check_encoding() {
 Task<CopyTarget*> CopyIn::open(ShardId shard) {
     const bool rows_follow = copy_.placement != Placement::kSharded || shard != session_.home();
     Participant* participant = co_await session_.use_shard(shard, rows_follow);
-    if (user_code_) participant->connection().dirty = true;
+    session_.note_state(statement_, participant->connection());
     auto& target = targets_[shard.value] = std::make_unique<CopyTarget>(session_, *participant);
     target->start(sql_);
     if (shard != session_.home() && copy_.placement == Placement::kReference) co_await target->flush();

@@ -1,6 +1,7 @@
 #include "coordinator/execute.h"
 #include "coordinator/internal/copy_encode.h"
 #include "coordinator/internal/copy_gather.h"
+#include "coordinator/internal/redirected_answer.h"
 #include "coordinator/internal/shard_statement.h"
 #include "coordinator/merge/merger.h"
 
@@ -16,9 +17,9 @@ namespace {
 // ---------------------------------------------------------------- one shard
 
 /// The same bytes as the server's, through a simple query in either protocol: only ReadyForQuery stays with us.
-Task<> relay_from(Session& session, ShardId shard, std::string sql, bool writes, bool user_code, std::string context) {
-    Participant* participant = co_await session.use_shard(shard, writes);
-    if (user_code) participant->connection().dirty = true;
+Task<> relay_from(Session& session, ShardId shard, std::string sql, const planner::Statement& statement, std::string context) {
+    Participant* participant = co_await session.use_shard(shard, statement.writes);
+    session.note_state(statement, participant->connection());
     Relay& relay = session.relay();
     session.start_relay(*participant);
     relay.error_context = std::move(context);
@@ -27,7 +28,7 @@ Task<> relay_from(Session& session, ShardId shard, std::string sql, bool writes,
     try {
         co_await relay.drain(participant->connection(), session.client());
     } catch (const backend::ConnectionLost&) {
-        session.on_connection_lost(writes, false);
+        session.on_connection_lost(statement.writes, false);
     }
     const bool failed = relay.failed();
     session.release_statement_leases();
@@ -46,9 +47,9 @@ class Sources {
         for (std::size_t i = done_; i < participants_.size(); ++i) participants_[i]->connection().broken = true;
     }
 
-    Task<> send(std::string_view sql, bool user_code) {
+    Task<> send(Session& session, const planner::Statement& statement, std::string_view sql) {
         for (Participant* participant : participants_) {
-            if (user_code) participant->connection().dirty = true;
+            session.note_state(statement, participant->connection());
             wire::write_query(participant->connection().out(), sql);
             co_await participant->connection().write();
         }
@@ -76,11 +77,11 @@ Task<> gather_one(Session& session, Participant& participant, CopyGather& gather
     }
 }
 
-Task<std::uint64_t> gather_all(Session& session, const std::vector<ShardId>& shards, const Copy& copy, std::string sql, bool writes,
-                               bool user_code) {
+Task<std::uint64_t> gather_all(Session& session, const std::vector<ShardId>& shards, const Copy& copy, std::string sql,
+                               const planner::Statement& statement) {
     CopyGather gather(copy.format, copy.header);
-    Sources sources(co_await session.use_shards(shards, writes));
-    co_await sources.send(sql, user_code);
+    Sources sources(co_await session.use_shards(shards, statement.writes));
+    co_await sources.send(session, statement, sql);
     while (Participant* participant = sources.next()) {
         co_await gather_one(session, *participant, gather);
         sources.finished();
@@ -99,7 +100,7 @@ Task<> copy_from_all(Session& session, const std::vector<ShardId>& shards, const
     else own = statement.writes && shards.size() > 1 && session.ensure_transaction();
     std::uint64_t rows = 0;
     try {
-        rows = co_await gather_all(session, shards, copy, std::move(sql), statement.writes, statement.runs_user_code);
+        rows = co_await gather_all(session, shards, copy, std::move(sql), statement);
     } catch (const backend::ConnectionLost&) {
         session.on_connection_lost(statement.writes && !session.transaction().open(), false);
     }
@@ -148,19 +149,6 @@ class CopySink : public AnswerSink {
     std::uint64_t rows_ = 0;
 };
 
-/// Answers go to the sink while it lives.
-class Redirected {
-   public:
-    Redirected(Session& session, AnswerSink& sink) : session_(session) { session_.redirect_answer(&sink, &room); }
-    ~Redirected() { session_.redirect_answer(nullptr, nullptr); }
-    Redirected(const Redirected&) = delete;
-    Redirected& operator=(const Redirected&) = delete;
-    std::string room;
-
-   private:
-    Session& session_;
-};
-
 /// A Bind without parameters that asks for one format for all columns.
 std::string bind_body(bool binary) {
     std::string body(2, '\0');  // portal and statement without names
@@ -189,7 +177,7 @@ Task<> copy_merged(Session& session, const Copy& copy, const planner::Statement&
     CopySink sink(session.client(), CopyEncoder(copy, std::move(columns)));
     std::uint64_t rows = 0;
     {
-        Redirected redirected(session, sink);
+        RedirectedAnswer redirected(session, sink);
         if (inner.plan == PlanKind::kScatter) co_await execute_scatter(session, request);
         else co_await execute_workbench(session, request);
         rows = co_await sink.end(redirected.room);
@@ -245,7 +233,7 @@ Task<> copy_query(Session& session, const Request& outer) {
     const planner::Statement& inner = session.effective(request.statement, request, shard);
     if (inner.plan == PlanKind::kRefuse) throw PgError(*inner.refusal);
     if (shard) {
-        co_await relay_from(session, *shard, std::string(outer.sql), inner.writes, inner.runs_user_code, "shard " + session.shard_name(*shard));
+        co_await relay_from(session, *shard, std::string(outer.sql), inner, "shard " + session.shard_name(*shard));
         co_return;
     }
     const bool selects = inner.plan == PlanKind::kScatter && must_select(session, session.shards_of(*inner.scatter, request).size());
@@ -277,7 +265,7 @@ Task<> execute_copy_out(Session& session, const Request& request) {
         co_await copy_from_all(session, session.core().map()->shard_ids(), copy, std::move(sql), request.statement);
         co_return;
     }
-    co_await relay_from(session, session.home(), std::move(sql), request.statement.writes, request.statement.runs_user_code, {});
+    co_await relay_from(session, session.home(), std::move(sql), request.statement, {});
 }
 
 }  // namespace pgmosaic::coordinator

@@ -21,6 +21,7 @@ struct Fills {
 Task<Fills> evaluate(Session& session, const planner::InsertRows& insert) {
     Fills fills;
     if (insert.fills == 0) co_return fills;
+    session.note_filled();
     const auto result = co_await session.query_service(session.home(), insert.fill_sql);
     // One row of many values, or many rows of one where they are more than a target list holds.
     for (const auto& row : result.rows) {

@@ -4,6 +4,7 @@
 
 #include "coordinator/execute.h"
 #include "coordinator/internal/one_moment.h"
+#include "coordinator/internal/redirected_answer.h"
 #include "coordinator/internal/row_writer.h"
 #include "coordinator/internal/shard_statement.h"
 #include "shardmap/key_types.h"
@@ -106,7 +107,7 @@ class SourcePortals {
         portal.at_one_moment = statement.command == planner::Command::kSelect && session_.needs_window(shards.size());
         std::vector<ShardReply> replies;
         for (Participant* participant : participants_) {
-            if (statement.runs_user_code) participant->connection().dirty = true;
+            session_.note_state(statement, participant->connection());
             replies.emplace_back(*participant);
         }
         co_await open_portals(session_, replies, std::move(portal));
@@ -224,23 +225,6 @@ class RowSink : public AnswerSink {
     std::string kept_;
 };
 
-/// The executor's answer goes to the sink, not to the client, until this ends.
-class RedirectedRows {
-   public:
-    RedirectedRows(Session& session, AnswerSink& sink) : session_(session), kept_(&session.answer()) {
-        if (kept_ == &session.client().out()) kept_ = nullptr;
-        session_.redirect_answer(&sink, &room);
-    }
-    ~RedirectedRows() { session_.redirect_answer(nullptr, kept_); }
-    RedirectedRows(const RedirectedRows&) = delete;
-    RedirectedRows& operator=(const RedirectedRows&) = delete;
-    std::string room;
-
-   private:
-    Session& session_;
-    std::string* kept_;
-};
-
 bool concatenates(const planner::Statement& statement) {
     if (statement.plan != PlanKind::kScatter) return false;
     const planner::MergeSpec& merge = statement.scatter->merge;
@@ -275,7 +259,7 @@ Task<> write_rows(Session& session, const SourceRequest& source, RowWriter& writ
         throw PgError(refusal("cannot insert the rows of this query", plan.reason, "Read the rows first, then insert them."));
     }
     RowSink sink(session, writer, plan.plan == PlanKind::kWorkbench);
-    RedirectedRows redirected(session, sink);
+    RedirectedAnswer redirected(session, sink);
     const Request inner{plan, request.sql, request.literals, request.bind, request.prepared};
     if (plan.plan == PlanKind::kWorkbench) co_await execute_workbench(session, inner);
     else co_await execute_scatter(session, inner);

@@ -20,14 +20,8 @@ class WorkbenchRun {
 
     /// Returns the command tag. Errors: ConnectionLost if it was a shard's.
     Task<std::string> run() {
-        std::string tag;
-        try {
-            tag = co_await run_all();
-        } catch (const backend::ConnectionLost&) {
-            if (!bench_.lost()) throw;
-            throw PgError(workbench_lost());
-        }
-        co_return tag;
+        Task<std::string> work = run_all();
+        co_return co_await bench_.run(std::move(work));
     }
 
    private:
@@ -49,12 +43,6 @@ class WorkbenchRun {
 };
 
 }  // namespace
-
-Error workbench_lost() {
-    return Error{.code = sqlstate::kSerializationFailure,
-                 .message = "the workbench was lost in the middle of the query",
-                 .hint = "Run the statement, or its transaction, again."};
-}
 
 Task<> pull_tables(Session& session, const Request& request, Bench& bench) {
     const planner::Workbench& plan = *request.statement.workbench;

@@ -26,14 +26,8 @@ class WorkbenchWrite {
 
     /// Returns the command tag. Errors: ConnectionLost if it was a shard's.
     Task<std::string> run() {
-        std::string tag;
-        try {
-            tag = co_await run_all();
-        } catch (const backend::ConnectionLost&) {
-            if (!bench_.lost()) throw;
-            throw PgError(workbench_lost());
-        }
-        co_return tag;
+        Task<std::string> work = run_all();
+        co_return co_await bench_.run(std::move(work));
     }
 
    private:

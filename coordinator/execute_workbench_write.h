@@ -12,6 +12,5 @@ Task<> execute_workbench_write(Session& session, const Request& request);
 /// Makes the tables that the request's workbench plan reads, and fills them with the rows of one moment. The answers of the workbench
 /// are still to come: Bench::settle().
 Task<> pull_tables(Session& session, const Request& request, Bench& bench);
-Error workbench_lost();
 
 }  // namespace pgmosaic::coordinator

@@ -31,6 +31,7 @@ Task<> Session::give_back_kept() {
         lease->settings = core_.settings().empty();
         lease->prepared.clear();
         lease->unnamed_statement = 0;
+        lease->owner = 0;
         lease.release();
     }
 }

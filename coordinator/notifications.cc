@@ -51,7 +51,7 @@ Task<std::set<std::string>> Session::channels_at_commit() {
     co_return std::move(target);
 }
 
-/// Adds channels; those that are not in `target` stay for now.
+/// Listens to what is new in `target`; keep_channels() leaves what is not in it.
 Task<> Session::listen_to(std::set<std::string> target) {
     notify::Notifier& notifier = *core_.cluster().notifier;
     for (const std::string& channel : target) {

@@ -71,7 +71,7 @@ Task<> Session::replay_pipeline() {
             const Portal& portal = portals_.find(step.text)->second;
             const planner::Statement& statement = portal.statement->planned.text->statements.front();
             Participant* participant = co_await pipeline_to(*portal.shard, statement.writes);
-            if (statement.runs_user_code) participant->connection().dirty = true;
+            note_state(statement, participant->connection());
             if (statement.writes && !may_carry_token(statement)) pipeline_tokens_ = false;
             put_parse(*participant, *portal.statement);
             put_bind(*participant, step.text, portal);

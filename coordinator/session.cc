@@ -40,6 +40,7 @@ Session::Session(Core& core, asio::generic::stream_protocol::socket socket, Clie
 Session::~Session() {
     statement_leases_.clear();
     transaction_.end();
+    forget_state();
     for (auto& [shard, lease] : pinned_) lease.discard();
     pinned_.clear();
     core_.sessions().erase(this);

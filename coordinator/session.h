@@ -154,6 +154,10 @@ class Session {
     Error loss_error();
     /// Gives back what use_shard() leased outside of a transaction.
     void release_statement_leases();
+    /// Called before a statement goes to a server session: what it may leave there is this client's.
+    void note_state(const planner::Statement& statement, backend::Connection& connection);
+    /// Sequences have given values to rows of other shards: this client's own server session knows nothing of them.
+    void note_filled() { sequences_filled_ = true; }
     /// Makes an open transaction of what was autocommit, so that several shards commit together. Returns true if the caller
     /// must finish it with commit() or rollback().
     bool ensure_transaction(std::string begin_sql = "BEGIN");
@@ -266,6 +270,9 @@ class Session {
     Task<> open_moment();
     void refuse_second_shard(ShardId shard) const;
     void put_prelude(Participant& participant);
+    void put_reset(Participant& participant);
+    void forget_state();
+    void check_sequences(const planner::Statement& statement) const;
 
     // kept_servers.cc
     Task<> keep(ShardId shard);
@@ -420,6 +427,7 @@ class Session {
     PreparedPointer find_prepared(std::string_view name) const;
 
     static constexpr std::size_t kServerStatementsMax = 500;
+    static constexpr std::size_t kPipelineBytesMax = 65536;  ///< that are put before a server before it is asked to answer
 
     Core& core_;
     ClientStream client_;
@@ -456,6 +464,8 @@ class Session {
     std::set<std::string> channels_;  ///< that it listens to
     std::string notifications_;       ///< NotificationResponse frames that wait for the end of a transaction
     bool skip_until_sync_ = false;
+    std::uint64_t state_ = 0;          ///< under which servers keep state of ours (Connection::owner); 0: there is none
+    bool sequences_filled_ = false;    ///< lastval() of the home shard is not what the client did last
     Participant* pipeline_ = nullptr;  ///< where messages of this pipeline go
     std::optional<ShardId> pipeline_shard_;
     bool pipeline_executed_ = false;

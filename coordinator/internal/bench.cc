@@ -38,6 +38,19 @@ Bench::~Bench() {
     if (connection_ != nullptr) session_.core().workbench().give_back(place_, std::move(connection_));
 }
 
+Task<std::string> Bench::run(Task<std::string> work) {
+    std::string tag;
+    try {
+        tag = co_await std::move(work);
+    } catch (const backend::ConnectionLost&) {
+        if (!lost()) throw;
+        throw PgError(Error{.code = sqlstate::kSerializationFailure,
+                            .message = "the workbench was lost in the middle of the query",
+                            .hint = "Run the statement, or its transaction, again."});
+    }
+    co_return tag;
+}
+
 Task<> Bench::open() {
     WorkbenchCache& cache = session_.core().workbench();
     connection_ = cache.take(place_);

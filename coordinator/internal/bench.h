@@ -25,10 +25,11 @@ class Bench {
     Bench(const Bench&) = delete;
     Bench& operator=(const Bench&) = delete;
 
+    /// Does the statement's work. Errors: 40001 if the workbench was lost; ConnectionLost if it was a shard.
+    Task<std::string> run(Task<std::string> work);
     Task<> open();
     const std::string& database() const { return place_.database; }
     backend::Connection& connection() { return *connection_; }
-    bool lost() const { return connection_ != nullptr && connection_->broken; }
     std::string& out() { return connection_->out(); }
 
     /// Puts a query string whose answer is not the client's.
@@ -59,6 +60,7 @@ class Bench {
     static Error error_of(const wire::Frame& frame);
 
    private:
+    bool lost() const { return connection_ != nullptr && connection_->broken; }
     std::string settings_sql() const;
     Task<std::string> database_options();
     void begin_frame();

@@ -268,7 +268,7 @@ Task<std::uint64_t> RowChanges::run(Parts& parts, std::string sql, bool exact) {
     for (auto& [shard, part] : parts) {
         Participant* participant = co_await session_.use_shard(shard, true);
         backend::Connection& connection = participant->connection();
-        if (request_.statement.runs_user_code) connection.dirty = true;
+        session_.note_state(request_.statement, connection);
         std::vector<Oid> types(plan_.identity.size(), kTextArrayOid);
         for (std::size_t i = 0; types.size() < part.arrays.size(); ++i) {
             const WrittenTable::Column& column = plan_.columns[values_[assigned_[i]]];

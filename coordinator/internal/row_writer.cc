@@ -143,7 +143,7 @@ Task<> RowWriter::flush() {
 Task<> RowWriter::send(ShardId shard, Part& part, const Fills& fills) {
     Participant* participant = co_await session_.use_shard(shard, true);
     backend::Connection& connection = participant->connection();
-    if (request_.statement.runs_user_code) connection.dirty = true;
+    session_.note_state(request_.statement, connection);
     for (const SourceColumn& column : columns_) part.arrays.emplace_back(column.binary ? column.type : kTextOid);
     for (std::size_t i = 0; i < fills_.size(); ++i) part.arrays.emplace_back(kTextOid);
     for (const std::size_t row : part.numbers) {
@@ -258,6 +258,7 @@ Task<RowWriter::Fills> RowWriter::fill(std::size_t rows) {
         sql += (i == 0 ? "CAST((" : ", CAST((") + target.fill + ") AS " + target.type_name + ")::pg_catalog.text";
     }
     sql += " FROM pg_catalog.generate_series(1, " + std::to_string(rows) + ")";
+    session_.note_filled();
     auto result = co_await session_.query_service(session_.home(), std::move(sql));
     fills.rows = std::move(result.rows);
     PGM_CHECK(fills.rows.size() == rows, "the home shard fills in a row for each row");
