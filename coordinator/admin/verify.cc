@@ -35,7 +35,7 @@ struct Checked {
 };
 
 using Checks = std::vector<Checked>;
-using Answers = std::vector<AnswerRow>;
+using Verdicts = std::vector<AnswerRow>;
 
 std::string truth(bool value) { return value ? "t" : "f"; }
 
@@ -48,7 +48,7 @@ class Verifier {
     Verifier(Session& session, shardmap::MapPointer map) : session_(session), map_(std::move(map)) {}
 
     /// Of one table, or of all if `only` is empty.
-    Task<Answers> run(std::string only);
+    Task<Verdicts> run(std::string only);
 
    private:
     Task<Checks> tables(std::string only);
@@ -64,7 +64,7 @@ class Verifier {
 
     Session& session_;
     const shardmap::MapPointer map_;
-    Answers answers_;
+    Verdicts answers_;
 };
 
 Task<Result<backend::QueryResult>> Verifier::ask(const Shard& shard, std::string sql) {
@@ -169,7 +169,7 @@ Task<> Verifier::standby(const Shard& shard, const Checks& tables) {
     }
 }
 
-Task<Answers> Verifier::run(std::string only) {
+Task<Verdicts> Verifier::run(std::string only) {
     const Checks checks = co_await tables(std::move(only));
     for (const Checked& table : checks) {
         switch (table.placed.as) {
