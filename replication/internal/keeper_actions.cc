@@ -69,16 +69,20 @@ Task<Result<void>> ShardKeeper::fence() {
     const auto saved = save(fenced(shard_), "failover: " + cause);
     if (!saved) co_return saved;
     log_.mark("fence");
+    // A switchover's old primary finishes what it has begun and ends its sessions itself: the map, which cuts them, waits for
+    // that. New statements wait from here on, since the record does not serve (tell_availability).
+    if (by_hand_ == ByHand::kSwitchover) co_return Result<void>();
     co_return publish_map();
 }
 
 Task<Result<void>> ShardKeeper::stop_old_primary() {
     const Node* old = fenced_node(shard_);
     old_primary_stopped_ = true;  // whatever comes of it: the failover goes on as after a crash
-    if (old == nullptr || context_.partners.nodes == nullptr) co_return Result<void>();
+    if (old == nullptr || context_.partners.nodes == nullptr) co_return publish_map();
     auto stopped = co_await context_.partners.nodes->stop(old->id, node::StopMode::kFast, soon(kFastStopMax));
     log_.mark("stop_old_primary");
-    co_return stopped;
+    const auto told = publish_map();
+    co_return stopped ? told : stopped;
 }
 
 Task<Result<void>> ShardKeeper::resume(NodeId standby) {
