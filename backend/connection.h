@@ -82,6 +82,7 @@ class Connection {
     bool dirty = false;              ///< a cancel may still be on its way to it: closed instead of reused
     /// Whose session state it may hold (what functions left, what sequences gave); 0: nobody's. Others reset it first.
     std::uint64_t owner = 0;
+    bool ran_user_code = false;      ///< since it was new or reset: its settings may not be what was told
     static constexpr std::uint64_t kOwnerGone = ~std::uint64_t{0};
     bool unreplicated_notice = false;  ///< a commit on it ended before its standby had it (SyncRepWaitForLSN)
     std::shared_ptr<const void> settings;  ///< what the pool's user has applied; null: server's defaults

@@ -153,7 +153,7 @@ Task<> Session::commit_one(Participant& writer) {
     committing_ = true;
     const CommitToken token = make_token(core_, writer);
     const Announcement announcement = announce(writer);
-    const std::string everywhere = writer.connection().dirty ? kCommitEverywhere : "";
+    const std::string everywhere = writer.connection().ran_user_code ? kCommitEverywhere : "";
     const auto result = co_await backend::run_query(writer.connection(), everywhere + token_sql(token) + "COMMIT", Deadline::never());
     if (!result) {
         if (!writer.connection().broken) throw PgError(result.error());

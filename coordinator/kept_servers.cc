@@ -32,6 +32,7 @@ Task<> Session::give_back_kept() {
         lease->prepared.clear();
         lease->unnamed_statement = 0;
         lease->owner = 0;
+        lease->ran_user_code = false;
         lease.release();
     }
 }

@@ -135,7 +135,7 @@ void Session::put_with_token(backend::Connection& connection, std::string_view s
 /// client gets it with ReadyForQuery.
 void Session::put_token(backend::Connection& connection, const CommitToken& token) {
     std::string& out = connection.out();
-    const TokenStatement& statement = connection.dirty ? kWaryToken : kPlainToken;
+    const TokenStatement& statement = connection.ran_user_code ? kWaryToken : kPlainToken;
     relay_.hold_back = true;
     wire::write_flush(out);
     if (!connection.prepared.contains(statement.id)) {

@@ -95,6 +95,7 @@ void Session::put_reset(Participant& participant) {
                       "SELECT pg_catalog.pg_advisory_unlock_all()");
     ++participant.ready_to_skip;
     connection.owner = 0;
+    connection.ran_user_code = false;
     connection.prepared.clear();
     connection.unnamed_statement = 0;
     connection.settings.reset();
@@ -108,6 +109,7 @@ void Session::note_state(const planner::Statement& statement, backend::Connectio
     static std::atomic<std::uint64_t> last{0};
     if (state_ == 0) state_ = ++last;
     connection.owner = state_;
+    connection.ran_user_code = connection.ran_user_code || statement.runs_user_code;
 }
 
 void Session::forget_state() {
