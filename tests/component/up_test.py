@@ -224,7 +224,7 @@ class HalfWay(UpTest):
             program = subprocess.Popen([cluster.PGMOSAIC, "up", self.directory], stdin=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             waits = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE ROLE app%' AND wait_event_type = 'Lock'"
-            cluster.wait_for(lambda: self.value(waits, port, "postgres") == 1, what="the same statement to wait")
+            cluster.wait_for(lambda: self.value(waits, port, "postgres", "postgres") == 1, what="the same statement to wait")
             other.commit()
         errors = program.communicate(timeout=60)[1]
         self.assertEqual(program.returncode, DONE, errors + self.logs())
