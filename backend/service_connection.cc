@@ -47,24 +47,17 @@ bool take(const wire::Frame& frame, QueryResult& result, std::optional<Error>& f
     }
 }
 
-}  // namespace
-
-std::string QueryResult::scalar() const {
-    if (rows.empty() || rows[0].empty() || !rows[0][0]) return {};
-    return *rows[0][0];
-}
-
-Task<Result<QueryResult>> run_query(Connection& connection, std::string_view sql, Deadline deadline) {
+/// Sends what is in `out` and collects what `count` query strings answer.
+Task<Result<QueryResult>> collect(Connection& connection, int count, Deadline deadline) {
     StreamDeadline guard(connection.stream(), deadline);
     QueryResult result;
     std::optional<Error> failure;
     connection.unreplicated_notice = false;
     try {
-        wire::write_query(connection.out(), sql);
         co_await connection.write();
-        for (bool done = false; !done;) {
+        while (count > 0) {
             const wire::Frame frame = co_await connection.next();
-            done = take(frame, result, failure);
+            if (take(frame, result, failure)) --count;
             connection.consume(frame);
         }
     } catch (const ConnectionLost& lost) {
@@ -75,6 +68,27 @@ Task<Result<QueryResult>> run_query(Connection& connection, std::string_view sql
     if (failure) co_return *failure;
     result.unreplicated = connection.unreplicated_notice;
     co_return result;
+}
+
+}  // namespace
+
+std::string QueryResult::scalar() const {
+    if (rows.empty() || rows[0].empty() || !rows[0][0]) return {};
+    return *rows[0][0];
+}
+
+Task<Result<QueryResult>> run_query(Connection& connection, std::string_view sql, Deadline deadline) {
+    wire::write_query(connection.out(), sql);
+    co_return co_await collect(connection, 1, deadline);
+}
+
+Task<Result<QueryResult>> run_query_with(Connection& connection, std::string_view setting, std::string_view value, std::string_view sql,
+                                         Deadline deadline) {
+    const std::string name(setting);
+    wire::write_query(connection.out(), "SET " + name + " = " + std::string(value));
+    wire::write_query(connection.out(), sql);
+    wire::write_query(connection.out(), "RESET " + name);
+    co_return co_await collect(connection, 3, deadline);
 }
 
 Task<Result<std::unique_ptr<ServiceConnection>>> ServiceConnection::open(ServerAddress address, Deadline deadline) {

@@ -41,4 +41,9 @@ class ServiceConnection {
 /// Runs a query string on a connection that is idle and collects its result.
 Task<Result<QueryResult>> run_query(Connection& connection, std::string_view sql, Deadline deadline);
 
+/// The same for a statement that must stand alone (COMMIT PREPARED): `setting`, the statement and the setting's RESET are query
+/// strings of their own, sent together.
+Task<Result<QueryResult>> run_query_with(Connection& connection, std::string_view setting, std::string_view value, std::string_view sql,
+                                         Deadline deadline);
+
 }  // namespace pgmosaic::backend

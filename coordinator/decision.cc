@@ -54,8 +54,8 @@ CREATE TABLE IF NOT EXISTS pg_mosaic.decisions (
     gid text PRIMARY KEY, verdict text NOT NULL CHECK (verdict IN ('yes', 'no')),
     nonce text, participants text, made timestamptz NOT NULL DEFAULT now());
 CREATE OR REPLACE FUNCTION pg_mosaic.decide_yes(gid text, nonce text, participants text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS
-    'INSERT INTO pg_mosaic.decisions (gid, verdict, nonce, participants) VALUES ($1, ''yes'', $2, $3)';
+    LANGUAGE sql SECURITY DEFINER
+    BEGIN ATOMIC INSERT INTO pg_mosaic.decisions (gid, verdict, nonce, participants) VALUES ($1, 'yes', $2, $3); END;
 GRANT USAGE ON SCHEMA pg_mosaic TO PUBLIC;
 GRANT EXECUTE ON FUNCTION pg_mosaic.decide_yes(text, text, text) TO PUBLIC;
 )sql";

@@ -1,6 +1,7 @@
 #include "coordinator/decision_sweep.h"
 
-#include <set>
+#include <algorithm>
+#include <iterator>
 
 #include "base/log.h"
 #include "coordinator/decision.h"
@@ -37,34 +38,44 @@ Task<std::vector<OldDecisions>> old_decisions(Core& core) {
     co_return all;
 }
 
-/// What is prepared anywhere, as it will also be after a failover: a gid that is gone counts behind a barrier (PROTOCOLS 1.1).
+/// A list and a barrier in one statement, so that both are the same server's.
+constexpr const char* kPreparedBehindBarrier =
+    "SET synchronous_commit = on;SELECT gid FROM pg_catalog.pg_prepared_xacts "
+    "UNION ALL SELECT NULL FROM pg_catalog.pg_logical_emit_message(true, 'mosaic', '')";
+
+}  // namespace
+
 Task<std::set<std::string>> prepared_anywhere(Core& core) {
     std::set<std::string> gids;
     for (ShardId shard : core.map()->shard_ids()) {
-        const auto found = co_await service_query(core, shard, "postgres", "SELECT gid FROM pg_catalog.pg_prepared_xacts");
-        for (const auto& row : found.rows) gids.insert(*row[0]);
-        co_await barrier_on(core, shard, "postgres");
+        const auto found = co_await service_query(core, shard, "postgres", kPreparedBehindBarrier);
+        if (found.unreplicated) {
+            throw PgError(Error{.code = sqlstate::kCannotConnectNow, .message = "the shard's standby did not acknowledge in time"});
+        }
+        for (const auto& row : found.rows) {
+            if (row[0]) gids.insert(*row[0]);
+        }
     }
     co_return gids;
 }
 
-}  // namespace
+std::string delete_decisions_sql(const std::vector<std::string>& gids) {
+    std::string list;
+    for (const std::string& gid : gids) list += (list.empty() ? "" : ",") + planner::quote_literal(gid);
+    return "DELETE FROM pg_mosaic.decisions WHERE gid IN (" + list + ")";
+}
 
 Task<> sweep_decisions(Core& core) {
     const std::vector<OldDecisions> old = co_await old_decisions(core);
     if (old.empty()) co_return;
     const std::set<std::string> needed = co_await prepared_anywhere(core);
     for (const OldDecisions& place : old) {
-        std::string list;
-        std::size_t count = 0;
-        for (const std::string& gid : place.gids) {
-            if (needed.contains(gid)) continue;
-            list += (list.empty() ? "" : ",") + planner::quote_literal(gid);
-            ++count;
-        }
-        if (count == 0) continue;
-        co_await service_query(core, place.shard, place.database, "DELETE FROM pg_mosaic.decisions WHERE gid IN (" + list + ")");
-        spdlog::info("decisions swept {} count={}", log_field("shard", core.map()->shard(place.shard).name), count);
+        std::vector<std::string> unneeded;
+        std::copy_if(place.gids.begin(), place.gids.end(), std::back_inserter(unneeded),
+                     [&](const std::string& gid) { return !needed.contains(gid); });
+        if (unneeded.empty()) continue;
+        co_await service_query(core, place.shard, place.database, delete_decisions_sql(unneeded));
+        spdlog::info("decisions swept {} count={}", log_field("shard", core.map()->shard(place.shard).name), unneeded.size());
     }
 }
 

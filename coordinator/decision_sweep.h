@@ -1,5 +1,9 @@
 #pragma once
 
+#include <set>
+#include <string>
+#include <vector>
+
 #include "coordinator/core.h"
 
 namespace pgmosaic::coordinator {
@@ -12,5 +16,12 @@ namespace pgmosaic::coordinator {
 ///
 /// Errors    throws if a shard cannot be asked: then nothing is deleted
 Task<> sweep_decisions(Core& core);
+
+/// The gids that are prepared on any shard, now and after a failover: of whoever is not named, the end has been replicated
+/// (PROTOCOLS 1.1). A decision may go only if its gid is not among them.
+/// Errors    throws if a shard cannot be asked, or its standby does not acknowledge
+Task<std::set<std::string>> prepared_anywhere(Core& core);
+
+std::string delete_decisions_sql(const std::vector<std::string>& gids);
 
 }  // namespace pgmosaic::coordinator

@@ -21,10 +21,12 @@ constexpr Clock::duration kPassInterval = 500ms;
 constexpr Clock::duration kIncompletePassInterval = 100ms;
 constexpr Clock::duration kSweepInterval = 5s;
 
+using Decisions = std::map<std::pair<ShardId, std::string>, std::vector<std::string>>;  ///< gids, by shard and database
+
 /// Decisions that all participants have carried out, waiting to be deleted together. Serves several cores.
 struct Forgotten {
     std::mutex mutex;
-    std::map<std::pair<ShardId, std::string>, std::vector<std::string>> gids;  ///< by shard and database
+    Decisions gids;
 };
 
 Forgotten& forgotten() {
@@ -32,30 +34,51 @@ Forgotten& forgotten() {
     return all;
 }
 
+void keep_for_later(const Decisions::key_type& where, const std::vector<std::string>& gids) {
+    if (gids.empty()) return;
+    const std::lock_guard lock(forgotten().mutex);
+    auto& waiting = forgotten().gids[where];
+    waiting.insert(waiting.end(), gids.begin(), gids.end());
+}
+
+/// COMMIT PREPARED without the standby's acknowledgement: the preparation and the decision have theirs, so a standby that takes over
+/// without the commit carries it out before it serves (docs/decisions/2026-11-23-phase-two-waits-for-no-standby.md).
+/// Returns  false when the shard has, or is about to have, another primary: it may have been asked for what is decided before
+/// Errors   throws the server's
+Task<bool> finish_unacknowledged(Core& core, ShardId shard, const std::string& database, const std::string& sql) {
+    backend::Lease lease = co_await core.service_pool().acquire(shard, database, core.cluster().options().service_user);
+    const auto result = co_await backend::run_query_with(*lease, "synchronous_commit", "local", sql, Deadline::after(60s));
+    if (!result) {
+        lease.discard();
+        throw PgError(result.error());
+    }
+    const backend::Endpoint& now = core.service_pool().endpoint(shard);
+    co_return now.available && now.generation == lease.generation();
+}
+
 /// One participant's phase two, once. A gid that is gone was finished by recovery, or by an earlier try whose answer was lost: that
 /// counts behind a barrier. Errors: throws what kept it from being finished.
-Task<> finish_once(Core& core, ShardId shard, std::string gid, std::string database, bool commit) {
+Task<bool> finish_once(Core& core, ShardId shard, std::string gid, std::string database, bool commit) {
     const std::string sql = (commit ? "COMMIT PREPARED '" : "ROLLBACK PREPARED '") + gid + "'";
     std::optional<Error> failure;
-    bool replicated = false;
     try {
-        const auto result = co_await service_query(core, shard, database, sql);
-        replicated = !result.unreplicated;
+        const bool finished = co_await finish_unacknowledged(core, shard, database, sql);
+        co_return finished;
     } catch (const PgError& error) {
         failure = error.error();
     }
-    if (failure && failure->code != sqlstate::kUndefinedObject) throw PgError(*failure);
-    if (!replicated) co_await barrier_on(core, shard, std::move(database));
+    if (failure->code != sqlstate::kUndefinedObject) throw PgError(*failure);
+    co_await barrier_on(core, shard, std::move(database));
+    co_return true;
 }
 
 /// Again and again, until it is done or somebody else must go on.
 Task<> finish_on(Core& core, ShardId shard, std::string gid, std::string database, bool commit, bool& done) {
     const Deadline deadline = Deadline::after(core.live().wait_timeout * 2);
     while (!done) {
-        Error failure;
+        Error failure{.message = "the shard's primary has changed"};
         try {
-            co_await finish_once(core, shard, gid, database, commit);
-            done = true;
+            done = co_await finish_once(core, shard, gid, database, commit);
         } catch (const PgError& error) {
             failure = error.error();
         }
@@ -197,21 +220,29 @@ Task<> Recovery::sweep() {
 }
 
 Task<> Recovery::delete_forgotten() {
-    std::map<std::pair<ShardId, std::string>, std::vector<std::string>> batch;
+    Decisions batch;
     {
         const std::lock_guard lock(forgotten().mutex);
         batch.swap(forgotten().gids);
     }
-    for (const auto& [where, gids] : batch) {
-        std::string list;
-        for (const std::string& gid : gids) list += (list.empty() ? "" : ",") + planner::quote_literal(gid);
+    if (batch.empty()) co_return;
+    std::set<std::string> needed;
+    try {
+        needed = co_await prepared_anywhere(core_);
+    } catch (const PgError&) {
+        for (const auto& [where, gids] : batch) keep_for_later(where, gids);
+        throw;
+    }
+    for (auto& [where, gids] : batch) {
+        const auto done = std::partition(gids.begin(), gids.end(), [&](const std::string& gid) { return needed.contains(gid); });
+        keep_for_later(where, {gids.begin(), done});
+        gids.erase(gids.begin(), done);
+        if (gids.empty()) continue;
         try {
-            co_await service_query(core_, where.first, where.second, "DELETE FROM pg_mosaic.decisions WHERE gid IN (" + list + ")");
+            co_await service_query(core_, where.first, where.second, delete_decisions_sql(gids));
         } catch (const PgError& error) {
             if (error.error().code == sqlstate::kInvalidCatalogName) continue;  // the database was dropped
-            const std::lock_guard lock(forgotten().mutex);
-            auto& waiting = forgotten().gids[where];
-            waiting.insert(waiting.end(), gids.begin(), gids.end());
+            keep_for_later(where, gids);
         }
     }
 }
