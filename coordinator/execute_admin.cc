@@ -1,4 +1,6 @@
 #include "coordinator/admin/functions.h"
+#include "coordinator/admin/sizes.h"
+#include "coordinator/admin/statistics.h"
 #include "coordinator/admin/views.h"
 #include "coordinator/execute.h"
 
@@ -42,6 +44,14 @@ std::shared_ptr<const Description> admin_description(const planner::Statement& s
 Task<std::string> admin_view_sql(Session& session, const Request& request) {
     std::map<std::string, std::string> subselects;
     for (const std::string& name : request.statement.admin_views) {
+        if (name == planner::kSizesElsewhere) {
+            subselects[name] = co_await sizes_elsewhere(session);
+            continue;
+        }
+        if (const StatisticsView* statistics = find_statistics_view(name)) {
+            subselects[name] = co_await statistics_sql(session, *statistics);
+            continue;
+        }
         const View* view = find_view(name);
         // A name that is none of ours stays, so that the server says what it always says.
         if (view != nullptr) subselects[name] = co_await view_sql(session, *view);

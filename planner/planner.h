@@ -60,8 +60,9 @@ std::string render_insert(const InsertRows& insert, std::span<const std::size_t>
 std::string substitute_parameters(std::string_view sql, std::span<const std::string> arguments,
                                   std::span<const std::string> type_names);
 
-/// The statement with each relation of schema `mosaic` replaced by a sub-select (name without schema → its SQL), under the
-/// relation's own alias.
+/// The statement with each relation of schema `mosaic`, and each view of statistics of that name, replaced by a sub-select (name without schema → its SQL), under the
+/// relation's own alias. `kSizesElsewhere` stands for the document that tells sizes and estimates of the other shards.
+inline constexpr std::string_view kSizesElsewhere = "sizes elsewhere";
 std::string replace_admin_views(std::string_view sql, const std::map<std::string, std::string>& subselects);
 
 /// `'it''s'`, also E'…' where there are backslashes.

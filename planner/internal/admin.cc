@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "planner/internal/functions.h"
+#include "planner/internal/spread_sizes.h"
 #include "planner/internal/statement.h"
 
 namespace pgmosaic::planner {
@@ -162,6 +163,10 @@ void replace_relation(pg_query::Node& node, const std::map<std::string, std::str
     else made.mutable_alias()->set_aliasname(relation.relname());
 }
 
+bool is_replaced(const pg_query::RangeVar& relation, const std::map<std::string, std::string>& subselects) {
+    return relation.schemaname() == "mosaic" || (is_statistics_view(relation) && subselects.contains(relation.relname()));
+}
+
 }  // namespace
 
 std::string replace_admin_views(std::string_view sql, const std::map<std::string, std::string>& subselects) {
@@ -169,15 +174,18 @@ std::string replace_admin_views(std::string_view sql, const std::map<std::string
     parse(sql, tree);
     if (!tree.result) throw PgError(*tree.error);
     pg_query::ParseResult changed = *tree.result;
+    if (const auto sizes = subselects.find(std::string(kSizesElsewhere)); sizes != subselects.end()) replace_sizes(changed, sizes->second);
     walk_mutable(changed, [&](google::protobuf::Message& message) {
         if (auto* node = as<pg_query::Node>(message)) {
-            const bool ours = node->has_range_var() && node->range_var().schemaname() == "mosaic";
+            const bool ours = node->has_range_var() && is_replaced(node->range_var(), subselects);
             if (ours) replace_relation(*node, subselects);
             return !ours;
         }
         auto* column = as<pg_query::ColumnRef>(message);
         const bool qualified = column && column->fields_size() == 3 && column->fields(0).string().sval() == "mosaic";
-        if (qualified) column->mutable_fields()->DeleteSubrange(0, 1);
+        const bool catalog = column && column->fields_size() == 3 && column->fields(0).string().sval() == "pg_catalog" &&
+                             subselects.contains(column->fields(1).string().sval());
+        if (qualified || catalog) column->mutable_fields()->DeleteSubrange(0, 1);
         return true;
     });
     return deparse(changed);

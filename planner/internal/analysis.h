@@ -142,6 +142,8 @@ struct QueryAnalysis {
     std::string user_volatile_name{};    ///< for the error message
     std::string call_name{};             ///< a distributed function that is called; empty: none
     std::vector<std::string> admin_views{};
+    std::vector<std::string> spread_views{};  ///< of pg_catalog: what must be summed over the shards, see spread_sizes.h
+    bool tells_sizes = false;                 ///< by a function or a view of statistics
     std::string reads_by_text{};         ///< query_to_xml and its kind: reads tables that no plan can see
     PlanContext* context = nullptr;
 

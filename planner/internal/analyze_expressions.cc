@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "planner/internal/analyzer.h"
+#include "planner/internal/spread_sizes.h"
+#include "planner/planner.h"
 
 namespace pgmosaic::planner {
 
@@ -52,7 +54,9 @@ void Analyzer::expression(const pg_query::Node& node, int level) {
         case pg_query::Node::kParamRef:
         case pg_query::Node::kString:
         case pg_query::Node::kTypeName: return;
-        case pg_query::Node::kColumnRef: return column(node.column_ref(), level);
+        case pg_query::Node::kColumnRef:
+            if (is_estimate(node.column_ref())) note_sizes(kSizesElsewhere);
+            return column(node.column_ref(), level);
         case pg_query::Node::kSubLink: {
             sublink(node.sub_link(), level);
             return;
@@ -119,6 +123,10 @@ void Analyzer::mark_aggregate(const pg_query::FuncCall& call, int level) {
     }
 }
 
+void Analyzer::note_sizes(std::string_view name) {
+    if (context_.catalog.has_sharded_tables()) out_.spread_views.emplace_back(name);
+}
+
 void Analyzer::function(const pg_query::FuncCall& call, int level) {
     const FunctionTraits traits = traits_of(call, context_.catalog, context_.environment.search_path);
     const std::string name = name_of(call.funcname()).name;
@@ -141,6 +149,10 @@ void Analyzer::function(const pg_query::FuncCall& call, int level) {
         out_.has_user_volatile = true;
         out_.has_unknown_function |= traits.reach == Reach::kUnknown;
         out_.user_volatile_name = name;
+    }
+    if (is_size_function(call)) {
+        out_.tells_sizes = true;
+        note_sizes(kSizesElsewhere);
     }
     out_.has_sequence_function |= is_sequence_function(name);
     out_.has_sequence_read |= name == "currval" || name == "lastval";

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "planner/internal/analyzer.h"
+#include "planner/internal/spread_sizes.h"
 #include "planner/plan_details.h"
 
 namespace pgmosaic::planner {
@@ -111,6 +112,10 @@ std::vector<int> Analyzer::relation(const pg_query::RangeVar& relation, int leve
 void Analyzer::note_table(const RangeEntry& entry) {
     if (!entry.table) {
         if (entry.range_var->schemaname() == "mosaic") out_.admin_views.push_back(entry.range_var->relname());
+        if (is_statistics_view(*entry.range_var)) {
+            out_.tells_sizes = true;
+            note_sizes(entry.range_var->relname());
+        }
         out_.touches_unknown = true;
         return;
     }

@@ -75,6 +75,8 @@ class Analyzer {
     void children(const Message& message, int level);
     void each(const Nodes& nodes, int level);
     void function(const pg_query::FuncCall& call, int level);
+    /// Sizes, estimates and counters of sharded tables are asked of all shards.
+    void note_sizes(std::string_view name);
     void mark_aggregate(const pg_query::FuncCall& call, int level);
     int sublink(const pg_query::SubLink& link, int level);
     void column(const pg_query::ColumnRef& reference, int level);

@@ -85,6 +85,14 @@ void check_admin_views(const QueryAnalysis& analysis, Statement& statement) {
     for (const std::string& name : analysis.admin_views) {
         if (is_admin_view(name)) statement.admin_views.push_back(name);
     }
+    const bool spread = !analysis.spread_views.empty();
+    if (spread && analysis.tells_sizes && analysis.touches_sharded) {
+        refuse("cannot tell sizes or statistics in a statement that uses sharded tables", "They are summed over the shards by pgmosaic.",
+               "Ask for them in a statement of their own.");
+    }
+    if (!analysis.touches_sharded) {
+        statement.admin_views.insert(statement.admin_views.end(), analysis.spread_views.begin(), analysis.spread_views.end());
+    }
     if (statement.admin_views.empty() || !analysis.touches_sharded) return;
     refuse("cannot join views of schema mosaic with sharded tables", "The views are answered by pgmosaic, the tables by the shards.",
            "Read them in two statements.");
@@ -254,6 +262,7 @@ Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext
     Statement statement;
     check_admin_views(*analysis, statement);
     const std::vector<std::string> admin_views = std::move(statement.admin_views);
+    const bool at_home = !admin_views.empty() && !analysis->spread_views.empty();
     check_functions(*analysis, context);
     const RangeEntry* target = main_target(*analysis);
     const auto on_shards = [&] {
@@ -269,6 +278,7 @@ Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext
     else statement = on_shards();
     statement.command = command_of(node);
     statement.admin_views = admin_views;
+    if (at_home) statement.route.where = Route::Where::kHome;
     const auto* returning = returning_of(node);
     statement.returns_rows = node.has_select_stmt() || (returning && returning->size() > 0);
     statement.writes = !node.has_select_stmt() || analysis->has_volatile || analysis->has_locking || analysis->has_modifying_cte;
