@@ -67,6 +67,7 @@ Task<std::shared_ptr<const Description>> Session::describe_cursor(std::string na
         if (first && first->type == 'T') description->fields = wire::read_row_description(first->body);
         co_return description;
     }
+    if (pipeline_ != nullptr) co_await leave_pipeline();
     Participant* participant = co_await use_shard(*found->second.shard, false);
     co_await settle_prelude(*participant);
     backend::Connection& connection = participant->connection();

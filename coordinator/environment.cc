@@ -183,6 +183,8 @@ Task<std::shared_ptr<const Description>> Session::describe(std::string_view sql,
     key += sql;
     if (auto known = core_.find_description(key)) co_return known;
 
+    // The Sync behind it would end what the pipeline has begun.
+    if (pipeline_ != nullptr) co_await leave_pipeline();
     const bool inside = transaction_.open();
     const Using use(*this, Use::kCatalog);
     Participant* participant = co_await use_shard(home(), false);

@@ -144,7 +144,7 @@ bool Session::needs_description(const PreparedStatement& prepared, const planner
 /// Plans the text again if the schema or the session's search path has changed since.
 Task<> Session::replan(PreparedStatement& statement) {
     if (environment_catalog_ == 0 || identity_stale_ || environment_catalog_ != database_->version()) {
-        co_await drain();
+        if (pipeline_ != nullptr && !environment_is_current()) co_await leave_pipeline();
         co_await refresh_environment();
     }
     if (statement.environment == environment_.fingerprint && statement.planned.text) co_return;

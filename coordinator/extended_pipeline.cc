@@ -107,9 +107,9 @@ void Session::begin_pipeline(Participant& participant, ShardId shard) {
 }
 
 /// Statements that ran outside of a block get one around them after the fact: BEGIN within a pipeline takes what came
-/// before it into its transaction.
+/// before it into its transaction, portals that are only bound included.
 Task<> Session::leave_pipeline() {
-    if (!transaction_.open() && pipeline_executed_) {
+    if (!transaction_.open()) {
         backend::Connection& connection = pipeline_->connection();
         wire::write_parse(connection.out(), "", "BEGIN", {});
         wire::FrameWriter(connection.out(), 'B').cstring("").cstring("").int16(0).int16(0).int16(0);
@@ -142,7 +142,6 @@ Task<> Session::leave_pipeline() {
     }
     pipeline_ = nullptr;
     pipeline_executed_ = false;
-    if (!transaction_.open()) release_statement_leases();
 }
 
 void Session::put_parse(Participant& participant, const PreparedStatement& prepared) {

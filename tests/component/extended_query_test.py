@@ -179,6 +179,26 @@ class Extended(unittest.TestCase):
         self.same(query("SELECT count(*) FROM t WHERE id > 1000"))
         self.same(query("DELETE FROM t WHERE id > 1000"))
 
+    def test_describing_another_statement_does_not_end_the_pipeline(self):
+        """What is asked of a server on the way (names, types, columns) must not commit what the pipeline did before."""
+        self.same(query("CREATE TABLE kept (id int)"))
+        for number, (insert, check) in enumerate((("INSERT INTO kept VALUES (1)", "SELECT count(*) FROM kept"),
+                                                  ("INSERT INTO t (id) VALUES (1101)", "SELECT count(*) FROM t WHERE id > 1100"))):
+            with self.subTest(insert=insert):
+                begun = (parse(insert), bind(), execute(), flush())
+                named = (parse(f"SELECT id, {number} FROM t WHERE id = $1", f"n{number}"), describe_statement(f"n{number}"))
+                self.same(*begun, *named, parse("SELECT 1/0"), bind(), execute(), sync())
+                self.same(query(check))
+                self.same(*begun, *named, bind([7], statement=f"n{number}"), execute(), sync())
+                self.same(*begun, parse("SELECT pg_advisory_unlock(1, 1)"), bind(), describe_portal(), execute(), sync())
+                self.same(query(check))
+        self.same(query("DROP TABLE kept"), query("DELETE FROM t WHERE id > 1100"))
+
+    def test_a_portal_that_is_only_bound_outlives_a_turn_to_another_shard(self):
+        select = "SELECT v FROM t WHERE id = $1"
+        binds = [bind([key], portal=f"p{key}", statement="s") for key in range(1, 9)]
+        self.same(parse(select, "s"), *binds, *[execute(f"p{key}") for key in range(1, 9)], sync())
+
     def test_begin_and_commit_in_a_pipeline(self):
         self.same(parse("BEGIN"), bind(), execute(), parse("INSERT INTO t (id) VALUES (2001)"), bind(), execute(),
                   parse("INSERT INTO t (id) VALUES (2002)"), bind(), execute(), parse("COMMIT"), bind(), execute(), sync())
