@@ -94,7 +94,7 @@ WITH namespaces AS MATERIALIZED (
                     WHERE t.tgrelid = r.oid AND NOT t.tgisinternal AND t.tgtype & 1 = 1),
                'row_security', r.relrowsecurity,
                'hidden', EXISTS (SELECT FROM pg_catalog.pg_class s WHERE s.relname = r.relname AND s.relnamespace = 11),
-               'view', CASE WHEN r.relkind = 'v' THEN pg_catalog.pg_get_viewdef(r.oid) END)) AS list
+               'view', CASE WHEN r.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(r.oid) END)) AS list
       FROM relations r
       LEFT JOIN columns c ON c.attrelid = r.oid
       LEFT JOIN uniques u ON u.indrelid = r.oid

@@ -240,6 +240,19 @@ Statement cluster(const pg_query::ClusterStmt& cluster, PlanContext& context) {
     return maintenance(!cluster.has_relation());
 }
 
+// A home shard's REFRESH would see its own part of sharded tables.
+void check_refreshed(const pg_query::RefreshMatViewStmt& refresh, PlanContext& context) {
+    const Table* view = context.find_table(refresh.relation());
+    if (!view || view->kind != 'm' || refresh.skip_data()) return;
+    ParsedTree tree;
+    parse(view->view_definition, tree);
+    const bool read = tree.result && tree.result->stmts_size() == 1;
+    if (read && !analyze(tree.result->stmts(0).stmt(), context)->touches_sharded) return;
+    if (!read && !has_spread_tables(context.catalog)) return;
+    refuse("cannot refresh a materialized view over sharded tables", "Each shard would keep the rows of its own part only.",
+           "Use a view, or a table filled by CREATE TABLE AS.");
+}
+
 Statement reindex(const pg_query::ReindexStmt& reindex, PlanContext& context) {
     const bool table = reindex.kind() == pg_query::REINDEX_OBJECT_TABLE;
     // An index is not in the snapshot: whose it is cannot be seen.
@@ -341,6 +354,7 @@ Statement plan_definition(const pg_query::Node& node, PlanContext& context) {
         case N::kReindexStmt: return reindex(node.reindex_stmt(), context);
         case N::kClusterStmt: return cluster(node.cluster_stmt(), context);
         case N::kRefreshMatViewStmt: {
+            check_refreshed(node.refresh_mat_view_stmt(), context);
             // Its rows are the home shard's.
             Statement statement = route_home(Command::kDdl);
             statement.tag = "REFRESH MATERIALIZED VIEW";
