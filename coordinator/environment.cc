@@ -65,7 +65,8 @@ Task<std::shared_ptr<const planner::Catalog>> read_catalog_here(Session& session
 /// on the schema says which version of it is there: after a restart most often ours, and clients wait for this.
 Task<> prepare_database(Core& core, std::string database) {
     const std::string schema = std::string(planner::kRegistrySchema) + ";" + kDecisionSchema + ";" + kTokenSchema + ";" + kWorkbenchSchema +
-                               ";" + kWorkbenchObjects + ";" + kAdminSchema + ";" + kSizeSchema;
+                               ";" + kWorkbenchObjects + ";" + kAdminSchema + ";" + kSizeSchema + ";" +
+                               kSequenceSchema;
     const std::string stamp = "made by pgmosaic, version " + std::to_string(std::hash<std::string>{}(schema));
     for (ShardId shard : core.map()->shard_ids()) {
         const auto found = co_await service_query(

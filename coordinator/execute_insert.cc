@@ -18,10 +18,25 @@ struct Fills {
     std::vector<char> nulls;
 };
 
+void note_sequences(Session& session, const planner::InsertRows& insert, const Fills& fills) {
+    const planner::Table* table = session.environment().catalog->find_table(insert.table);
+    const auto note = [&](std::size_t fill) {
+        const auto column = static_cast<std::size_t>(insert.fill_columns[fill]);
+        session.sequences().filled(table->columns.at(column).default_sequence, fills.values[fill]);
+    };
+    bool any = false, of_columns = false;
+    for (std::size_t i = 0; i < fills.values.size(); ++i) {
+        any = any || insert.fill_columns[i] == planner::InsertRows::kMovesAny;
+        of_columns = of_columns || insert.fill_columns[i] >= 0;
+        if (insert.fill_columns[i] >= 0) note(i);
+    }
+    if (of_columns) note(insert.last_fill);
+    if (any) session.sequences().filled_any();
+}
+
 Task<Fills> evaluate(Session& session, const planner::InsertRows& insert) {
     Fills fills;
     if (insert.fills == 0) co_return fills;
-    session.note_filled();
     const auto result = co_await session.query_service(session.home(), insert.fill_sql);
     // One row of many values, or many rows of one where they are more than a target list holds.
     for (const auto& row : result.rows) {
@@ -30,6 +45,7 @@ Task<Fills> evaluate(Session& session, const planner::InsertRows& insert) {
             fills.nulls.push_back(value ? 0 : 1);
         }
     }
+    note_sequences(session, insert, fills);
     co_return fills;
 }
 

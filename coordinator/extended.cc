@@ -103,7 +103,7 @@ Task<> Session::on_parse(std::string_view body) {
                           planned.verb == planner::TransactionVerb::kRollbackTo;
         if (!ends) check_not_failed();
         // PostgreSQL judges names and types at Parse, so we ask it, once per text, unless the message goes to it anyway.
-        if (planned.plan == PlanKind::kRefuse) throw PgError(*planned.refusal);
+        if (planned.plan == PlanKind::kRefuse && !planned.lifts_reads) throw PgError(*planned.refusal);
         if (wants_description(planned) && !(planned.plan == PlanKind::kRoute && !statement->named && !parameters_are_keys(planned))) {
             co_await drain();
             statement->description = co_await describe(statement->sql, statement->types);
@@ -123,8 +123,8 @@ bool Session::wants_description(const planner::Statement& statement) const {
         case PlanKind::kBroadcast:
         case PlanKind::kCopyIn:
         case PlanKind::kCopyOut:
-        case PlanKind::kAdmin:
-        case PlanKind::kRefuse: return false;
+        case PlanKind::kAdmin: return false;
+        case PlanKind::kRefuse: return statement.lifts_reads;
         default: return statement.admin_views.empty();
     }
 }

@@ -20,6 +20,7 @@
 #include "coordinator/core.h"
 #include "coordinator/deadlock/wait_graph.h"
 #include "coordinator/internal/alarm.h"
+#include "coordinator/internal/sequence_state.h"
 #include "coordinator/internal/timeouts.h"
 #include "coordinator/relay.h"
 #include "coordinator/transaction.h"
@@ -156,8 +157,7 @@ class Session {
     void release_statement_leases();
     /// Called before a statement goes to a server session: what it may leave there is this client's.
     void note_state(const planner::Statement& statement, backend::Connection& connection);
-    /// Sequences have given values to rows of other shards: this client's own server session knows nothing of them.
-    void note_filled() { sequences_filled_ = true; }
+    SequenceState& sequences() { return sequences_; }
     /// Makes an open transaction of what was autocommit, so that several shards commit together. Returns true if the caller
     /// must finish it with commit() or rollback().
     bool ensure_transaction(std::string begin_sql = "BEGIN");
@@ -272,7 +272,6 @@ class Session {
     void put_prelude(Participant& participant);
     void put_reset(Participant& participant);
     void forget_state();
-    void check_sequences(const planner::Statement& statement) const;
 
     // kept_servers.cc
     Task<> keep(ShardId shard);
@@ -465,7 +464,7 @@ class Session {
     std::string notifications_;       ///< NotificationResponse frames that wait for the end of a transaction
     bool skip_until_sync_ = false;
     std::uint64_t state_ = 0;          ///< under which servers keep state of ours (Connection::owner); 0: there is none
-    bool sequences_filled_ = false;    ///< lastval() of the home shard is not what the client did last
+    SequenceState sequences_;
     Participant* pipeline_ = nullptr;  ///< where messages of this pipeline go
     std::optional<ShardId> pipeline_shard_;
     bool pipeline_executed_ = false;

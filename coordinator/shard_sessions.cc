@@ -102,10 +102,18 @@ void Session::put_reset(Participant& participant) {
     connection.fresh = true;
 }
 
+/// By the key of a row: sequences give nothing there.
+bool runs_on_shards(const planner::Statement& statement) {
+    using planner::PlanKind;
+    const bool by_key = statement.plan == PlanKind::kRoute && statement.route.where == planner::Route::Where::kKey;
+    return by_key || statement.plan == PlanKind::kInsert || statement.plan == PlanKind::kScatter;
+}
+
 /// A number that no other client's state has.
 void Session::note_state(const planner::Statement& statement, backend::Connection& connection) {
-    if (statement.moves_sequences && !statement.reads_sequences) sequences_filled_ = false;
-    if (!statement.runs_user_code && !statement.moves_sequences) return;
+    if (statement.moves_sequences) sequences_.moved_at_home(statement.moved_sequences);
+    if (statement.runs_user_code && !runs_on_shards(statement)) sequences_.ran_code_at_home();
+    if (!statement.runs_user_code && !statement.moves_sequences && !statement.reads_sequences) return;
     static std::atomic<std::uint64_t> last{0};
     if (state_ == 0) state_ = ++last;
     connection.owner = state_;
@@ -113,7 +121,7 @@ void Session::note_state(const planner::Statement& statement, backend::Connectio
 }
 
 void Session::forget_state() {
-    sequences_filled_ = false;
+    sequences_ = {};
     if (state_ == 0) return;
     core_.pool().forget_owner(state_);
     for (auto& [shard, lease] : pinned_) {
@@ -123,14 +131,6 @@ void Session::forget_state() {
         if (participant.connection().owner == state_) participant.connection().owner = backend::Connection::kOwnerGone;
     }
     state_ = 0;
-}
-
-/// What the home shard would say is not what PostgreSQL would.
-void Session::check_sequences(const planner::Statement& statement) const {
-    if (!statement.reads_sequences || !sequences_filled_) return;
-    throw PgError(refusal("cannot tell currval() or lastval() after rows were inserted into a sharded table",
-                          "Their sequences' values were handed out before the rows were sent to their shards.",
-                          "Use INSERT … RETURNING."));
 }
 
 /// Puts in front of the statement what the server session lacks: the client's settings, BEGIN, savepoints.

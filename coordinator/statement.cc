@@ -4,6 +4,7 @@
 #include "coordinator/execute.h"
 #include "coordinator/internal/fixed_time.h"
 #include "coordinator/internal/lost_errors.h"
+#include "coordinator/internal/sequence_reads.h"
 #include "coordinator/session.h"
 #include "planner/plan_details.h"
 #include "shardmap/hash.h"
@@ -25,8 +26,7 @@ void Session::check_statement(const planner::Statement& statement) const {
     const bool ends = statement.verb == TransactionVerb::kCommit || statement.verb == TransactionVerb::kRollback ||
                       statement.verb == TransactionVerb::kRollbackTo || statement.verb == TransactionVerb::kPrepareTransaction;
     if (!ends) check_not_failed();
-    if (statement.plan == PlanKind::kRefuse) throw PgError(*statement.refusal);
-    check_sequences(statement);
+    if (statement.plan == PlanKind::kRefuse && !statement.lifts_reads) throw PgError(*statement.refusal);
     if (statement.needs_no_transaction && transaction_.open()) {
         const std::string what = statement.tag.empty() ? "this command" : statement.tag;
         throw PgError(Error{.code = sqlstate::kActiveSqlTransaction,
@@ -39,6 +39,13 @@ Task<> Session::run_statement(const Request& request) {
     check_statement(request.statement);
     bound_statement();
     const Using use(*this, use_of(request.statement));
+    if (request.statement.lifts_reads) {
+        Replanned lifted;
+        co_await lift_sequence_reads(*this, request, lifted);
+        const Request inner = lifted.request(request);
+        co_await run_statement(inner);
+        co_return;
+    }
     if (request.statement.plan == PlanKind::kRoute) {
         std::optional<ShardId> shard;
         const planner::Statement& statement = effective(request.statement, request, shard);
@@ -117,6 +124,7 @@ Task<> Session::run_route(const Request& request, ShardId shard) {
     const planner::Statement& statement = request.statement;
     std::string text;
     if (!statement.admin_views.empty()) text = co_await admin_view_sql(*this, request);
+    else if (statement.reads_sequences) text = with_sequences(*this, request, statement.rewritten.empty() ? request.sql : std::string_view(statement.rewritten));
     const std::string_view sql = !text.empty() ? std::string_view(text)
                                  : statement.rewritten.empty() ? request.sql : std::string_view(statement.rewritten);
     if (statement.pins) co_await pin(shard);

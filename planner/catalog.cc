@@ -112,6 +112,19 @@ struct DefaultTraits {
     bool needs_home = false;
 };
 
+// nextval('…'::regclass), whoever may cast around it.
+std::string sequence_of(const std::string& expression) {
+    ParsedTree tree;
+    parse("SELECT " + expression, tree);
+    if (!tree.result) return {};
+    const pg_query::Node* value = &tree.result->stmts(0).stmt().select_stmt().target_list(0).res_target().val();
+    while (value->has_type_cast()) value = &value->type_cast().arg();
+    if (!value->has_func_call() || name_of(value->func_call().funcname()).name != "nextval" || value->func_call().args_size() != 1) return {};
+    const pg_query::Node* name = &value->func_call().args(0);
+    while (name->has_type_cast()) name = &name->type_cast().arg();
+    return name->has_a_const() && name->a_const().has_sval() ? name->a_const().sval().sval() : std::string();
+}
+
 DefaultTraits judge(const std::string& expression, const Catalog& catalog) {
     DefaultTraits traits;
     ParsedTree tree;
@@ -261,6 +274,7 @@ void Catalog::judge_defaults() {
             const DefaultTraits traits = judge(expression, *this);
             column.default_is_volatile = !traits.immutable;
             column.default_needs_home = traits.needs_home;
+            if (traits.needs_home) column.default_sequence = sequence_of(expression);
         }
     }
 }

@@ -32,6 +32,7 @@ struct Column {
     std::string default_expr;   ///< pg_get_expr of the default; identity columns: nextval('…'::regclass)
     bool default_is_volatile = false;  ///< not immutable: nextval, now(), gen_random_uuid() …
     bool default_needs_home = false;   ///< nextval or a user's function: evaluated once, on the home shard
+    std::string default_sequence{};    ///< its next value is the default, and nothing else is; as regclass reads it
     bool nondeterministic = false;     ///< its collation calls different bytes equal: never a key
     std::string collation_name{};      ///< with schema, quoted; empty: none, or the database's default
 };
@@ -51,7 +52,7 @@ struct Table {
     bool has_row_security = false;
     bool partitioned_or_inherited = false;
     bool hidden = false;        ///< pg_catalog has a relation of that name: found with its schema only
-    std::string view_definition;  ///< kind 'v': pg_get_viewdef, names qualified
+    std::string view_definition;  ///< kinds 'v' and 'm': pg_get_viewdef, names qualified
 };
 
 /// True if a default or an identity column takes its values from a sequence, or from a user's function.

@@ -181,6 +181,10 @@ struct InsertRows {
     /// runs `fill_sql` on the home shard and gives its single row of `fills` text values to render_insert().
     std::string fill_sql{};
     std::size_t fills = 0;
+    /// For each fill the column whose default it is; none, if it moves no sequence; or an expression that may move any.
+    static constexpr int kMovesNone = -1, kMovesAny = -2;
+    std::vector<std::int16_t> fill_columns{};
+    std::size_t last_fill = 0;  ///< of those of columns, the one that PostgreSQL would evaluate last
     /// For each row the key, or the fill (index) that makes it.
     struct Key { bool from_fill = false; std::size_t fill = 0; ValueRef value{}; };
     std::vector<Key> keys{};
@@ -240,6 +244,9 @@ struct Statement {
     bool runs_user_code = false;     ///< may leave state in the server session, which another client must not find
     bool moves_sequences = false;    ///< nextval() and setval() by name, or defaults of the home shard's own tables
     bool reads_sequences = false;    ///< currval(), lastval(): what this session did before
+    /// Refused as it stands, but not once the calls of currval() and lastval() are replaced by their values: see sequences.h.
+    bool lifts_reads = false;
+    std::vector<std::string> moved_sequences{};  ///< all that it can move, as regclass reads them; none: they are not known
     bool needs_no_transaction = false;  ///< VACUUM, CREATE INDEX CONCURRENTLY, CREATE DATABASE …
     bool changes_catalog = false;    ///< the catalog snapshot must be read anew afterwards
     bool notifies = false;           ///< NOTIFY, or a call of pg_notify()

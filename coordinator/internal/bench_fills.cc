@@ -60,7 +60,7 @@ Task<bool> BenchFills::add_missing() {
         sql += "SELECT pg_catalog.setval('" + name(i, "taken") + "', 1, false);";
         if (taken[i] <= filled.values) continue;
         enough = false;
-        session_.note_filled();
+        session_.sequences().filled_any();
         const planner::WrittenTable::Column& column = *filled.column;
         const auto values = co_await session_.query_service(
             session_.home(), "SELECT CAST((" + column.fill + ") AS " + column.type_name + ")::pg_catalog.text FROM pg_catalog.generate_series(1, " +

@@ -30,17 +30,7 @@ Task<> put_times(Session& session, std::vector<std::string>& texts) {
 Task<> FixedTime::read() {
     std::vector<std::string> texts(1, outer_.statement.rewritten);
     co_await put_times(session_, texts);
-    sql_ = std::move(texts.front());
-    session_.core().planner(session_.database()).plan(sql_, session_.environment(), planned_);
-    if (planned_.text->syntax_error) throw PgError(*planned_.text->syntax_error);
-    prepared_.sql = sql_;
-    if (outer_.prepared == nullptr) co_return;
-    prepared_.types = outer_.prepared->types;
-    prepared_.description = outer_.prepared->description;
-}
-
-Request FixedTime::request() const {
-    return Request{planned_.text->statements.at(0), sql_, planned_.literals, outer_.bind, outer_.prepared == nullptr ? nullptr : &prepared_, outer_.alone};
+    replanned_.plan(session_, outer_, std::move(texts.front()));
 }
 
 }  // namespace pgmosaic::coordinator

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/session.h"
+#include "coordinator/internal/replanned.h"
 
 namespace pgmosaic::coordinator {
 
@@ -23,14 +23,12 @@ class FixedTime {
     /// True if the request's statement needs it.
     static bool is_wanted(const Session& session, const Request& request);
     Task<> read();
-    Request request() const;
+    Request request() const { return replanned_.request(outer_); }
 
    private:
     Session& session_;
     const Request& outer_;
-    std::string sql_;
-    planner::Planned planned_;
-    PreparedStatement prepared_;
+    Replanned replanned_;
 };
 
 }  // namespace pgmosaic::coordinator

@@ -258,11 +258,24 @@ Task<RowWriter::Fills> RowWriter::fill(std::size_t rows) {
         sql += (i == 0 ? "CAST((" : ", CAST((") + target.fill + ") AS " + target.type_name + ")::pg_catalog.text";
     }
     sql += " FROM pg_catalog.generate_series(1, " + std::to_string(rows) + ")";
-    session_.note_filled();
     auto result = co_await session_.query_service(session_.home(), std::move(sql));
     fills.rows = std::move(result.rows);
     PGM_CHECK(fills.rows.size() == rows, "the home shard fills in a row for each row");
+    note_sequences(fills.rows.back());
     co_return fills;
+}
+
+/// In the order of the table's columns, as PostgreSQL takes defaults.
+void RowWriter::note_sequences(const std::vector<std::optional<std::string>>& last) {
+    const planner::Table* table = session_.environment().catalog->find_table(plan_.table);
+    for (const planner::Column& column : table->columns) {
+        const auto of_column = [&](std::size_t target) { return plan_.targets[target].name == column.name; };
+        const auto found = std::find_if(fills_.begin(), fills_.end(), of_column);
+        if (found == fills_.end() || !column.default_needs_home) continue;
+        const auto& value = last[static_cast<std::size_t>(found - fills_.begin())];
+        if (column.default_sequence.empty() || !value) session_.sequences().filled_any();
+        else session_.sequences().filled(column.default_sequence, *value);
+    }
 }
 
 bool RowWriter::key_is_source() const { return plan_.key < columns_.size(); }

@@ -62,6 +62,7 @@ class RowWriter {
     void put_bind(std::string& out, const Part& part) const;
     Task<> copy_to_others(const Part& part);
     bool key_is_source() const;
+    void note_sequences(const std::vector<std::optional<std::string>>& last);
 
     Session& session_;
     const Request& request_;

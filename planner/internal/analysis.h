@@ -132,6 +132,7 @@ struct QueryAnalysis {
     bool has_user_function = false;      ///< a user's function of any kind: it may leave state in the server session
     bool has_sequence_function = false;  ///< nextval, setval, currval, lastval
     bool has_sequence_read = false;      ///< of these, currval and lastval
+    bool has_sequence_move = false;      ///< of these, nextval and setval
     bool has_session_function = false;   ///< set_config, advisory locks …: leaves state in the server session
     bool has_session_setting = false;    ///< of these, what leaves more than locks
     bool has_session_lock = false;       ///< an advisory lock that outlives the transaction

@@ -156,6 +156,7 @@ void Analyzer::function(const pg_query::FuncCall& call, int level) {
     }
     out_.has_sequence_function |= is_sequence_function(name);
     out_.has_sequence_read |= name == "currval" || name == "lastval";
+    out_.has_sequence_move |= name == "nextval" || name == "setval";
     out_.has_session_function |= is_session_function(name);
     out_.has_session_setting |= is_session_function(name) && name.find("advisory") == std::string::npos;
     out_.has_session_lock |= name.find("advisory_lock") != std::string::npos;

@@ -148,7 +148,17 @@ class InsertPlanner {
 
     bool null_key_is_told() const { return key_column().not_null && !table_.has_row_triggers; }
 
-    std::size_t add_fill(const std::string& expression, const Column& column) {
+    // The default of the column, unless `clients` expression is given.
+    std::size_t add_fill(const std::string& expression, const Column& column, const pg_query::Node* clients = nullptr) {
+        const int index = static_cast<int>(&column - table_.columns.data());
+        const bool moves = clients ? calls_sequence(*clients) || analysis_.has_user_function : column.default_needs_home;
+        const bool known = !clients && !column.default_sequence.empty();
+        if (known && (keys_.size() != last_fill_row_ || last_fill_column_ < index)) {
+            last_fill_ = fills_.size();
+            last_fill_row_ = keys_.size();
+            last_fill_column_ = index;
+        }
+        fill_columns_.push_back(static_cast<std::int16_t>(!moves ? InsertRows::kMovesNone : known ? index : InsertRows::kMovesAny));
         fills_.push_back("CAST((" + expression + ") AS " + column.type_name + ")::pg_catalog.text");
         return fills_.size() - 1;
     }
@@ -172,7 +182,7 @@ class InsertPlanner {
         }
         context_.exact_literals = true;
         check_key_expression(value);
-        item.fill = add_fill(item.text, column);
+        item.fill = add_fill(item.text, column, &value);
         return {true, *item.fill, {}};
     }
 
@@ -273,7 +283,7 @@ class InsertPlanner {
                 parts[i].text = shared_moment(column);
             } else if (analysis_.has_sequence_function && calls_sequence(value)) {
                 check_key_expression(value);
-                parts[i].fill = add_fill(parts[i].text, column);
+                parts[i].fill = add_fill(parts[i].text, column, &value);
             }
         }
         for (std::size_t index : omitted_) {
@@ -381,6 +391,8 @@ class InsertPlanner {
         insert.rows = text.rows.size();
         insert.fills = fills_.size();
         insert.fill_sql = fill_sql();
+        insert.fill_columns = std::move(fill_columns_);
+        insert.last_fill = last_fill_;
         insert.keys = std::move(keys_);
         insert.tree = std::make_shared<const InsertText>(std::move(text));
         statement.insert = std::move(insert);
@@ -492,6 +504,10 @@ class InsertPlanner {
     std::vector<std::size_t> columns_;  ///< the table's column of each value
     std::vector<std::size_t> omitted_;  ///< columns that are added, because their default is a fill
     std::vector<std::string> fills_;
+    std::vector<std::int16_t> fill_columns_;
+    std::size_t last_fill_ = 0;
+    std::size_t last_fill_row_ = static_cast<std::size_t>(-1);
+    int last_fill_column_ = -1;
     std::vector<InsertRows::Key> keys_;
     std::string rewritten_;
 };

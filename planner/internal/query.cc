@@ -3,6 +3,7 @@
 
 #include "planner/internal/functions.h"
 #include "planner/internal/select_plan.h"
+#include "planner/internal/sequence_calls.h"
 #include "planner/internal/statement.h"
 #include "planner/internal/time_places.h"
 #include "planner/internal/write_workbench.h"
@@ -146,6 +147,39 @@ bool fills_from_sequences(const pg_query::Node& node, const QueryAnalysis& analy
     });
 }
 
+// What the defaults of the tables of that kind can move into which rows are inserted; nothing: not all of it is known.
+std::optional<std::vector<std::string>> moved_sequences(const pg_query::Node& node, const QueryAnalysis& analysis, Placement placement) {
+    std::vector<std::string> names;
+    if (!node.has_insert_stmt() && !node.has_merge_stmt() && !analysis.has_modifying_cte) return names;
+    for (const RangeEntry& entry : analysis.entries) {
+        if (!entry.target || !entry.table || entry.table->placement != placement) continue;
+        for (const Column& column : entry.table->columns) {
+            if (column.default_needs_home && column.default_sequence.empty()) return std::nullopt;
+            if (column.default_needs_home) names.push_back(column.default_sequence);
+        }
+    }
+    return names;
+}
+
+// currval() and lastval() beside sharded tables: they are asked first, on the home shard, and their values written in.
+std::optional<Statement> plan_lifted_reads(const pg_query::Node& node, const QueryAnalysis& analysis) {
+    if (!analysis.has_sequence_read || !analysis.touches_sharded || analysis.has_sequence_move || !reads_are_constant(node)) return std::nullopt;
+    const auto moved = moved_sequences(node, analysis, Placement::kSharded);
+    if (!moved) return std::nullopt;
+    Statement statement = route_home(command_of(node));
+    try {
+        check_home_state(analysis);
+    } catch (const PgError& refused) {
+        statement.refusal = refused.error();
+    }
+    statement.plan = PlanKind::kRefuse;
+    statement.lifts_reads = statement.reads_sequences = statement.pins = true;
+    const auto* returned = returning_of(node);
+    statement.returns_rows = node.has_select_stmt() || (returned && returned->size() > 0);
+    statement.moved_sequences = *moved;
+    return statement;
+}
+
 bool written_triggers(const QueryAnalysis& analysis) {
     return std::any_of(analysis.entries.begin(), analysis.entries.end(),
                        [](const RangeEntry& entry) { return entry.target && entry.table && entry.table->has_row_triggers; });
@@ -263,6 +297,7 @@ Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext
     check_admin_views(*analysis, statement);
     const std::vector<std::string> admin_views = std::move(statement.admin_views);
     const bool at_home = !admin_views.empty() && !analysis->spread_views.empty();
+    if (auto lifted = plan_lifted_reads(node, *analysis)) return std::move(*lifted);
     check_functions(*analysis, context);
     const RangeEntry* target = main_target(*analysis);
     const auto on_shards = [&] {
@@ -283,9 +318,10 @@ Statement plan_query(const pg_query::Node& node, StatementText text, PlanContext
     statement.returns_rows = node.has_select_stmt() || (returning && returning->size() > 0);
     statement.writes = !node.has_select_stmt() || analysis->has_volatile || analysis->has_locking || analysis->has_modifying_cte;
     statement.runs_user_code |= analysis->has_user_function || analysis->has_session_setting || written_triggers(*analysis);
-    const bool called_at_home = analysis->has_sequence_function && statement.plan == PlanKind::kRoute;
+    const bool called_at_home = analysis->has_sequence_move && statement.plan == PlanKind::kRoute;
     statement.moves_sequences = called_at_home || fills_from_sequences(node, *analysis);
     statement.reads_sequences = analysis->has_sequence_read;
+    if (!analysis->has_sequence_move) statement.moved_sequences = moved_sequences(node, *analysis, Placement::kLocal).value_or(std::vector<std::string>());
     statement.pins |= analysis->touches_temporary || analysis->has_session_lock || analysis->has_sequence_read;
     statement.notifies = analysis->has_notify;
     statement.unlocks = analysis->has_session_unlock;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "planner/internal/functions.h"
+#include "planner/internal/stand_in.h"
 #include "planner/internal/statement.h"
 #include "planner/planner.h"
 
@@ -16,19 +17,6 @@ constexpr std::string_view kEstimates[] = {"reltuples", "relpages"};
 
 constexpr std::string_view kStatisticsViews[] = {"pg_stat_all_tables",    "pg_stat_user_tables",    "pg_stat_all_indexes",    "pg_stat_user_indexes",
                                                  "pg_statio_all_tables",  "pg_statio_user_tables",  "pg_statio_all_indexes",  "pg_statio_user_indexes"};
-
-void set_name(pg_query::FuncCall& call, const std::string& name) {
-    call.clear_funcname();
-    for (const std::string& part : {std::string("pg_mosaic"), name}) call.add_funcname()->mutable_string()->set_sval(part);
-}
-
-/// `'…'::pg_catalog.jsonb`
-pg_query::Node document_node(const std::string& elsewhere) {
-    ParsedTree tree;
-    parse("SELECT " + quote_literal(elsewhere) + "::pg_catalog.jsonb", tree);
-    PGM_CHECK(tree.result != nullptr, "a quoted document is a constant");
-    return tree.result->stmts(0).stmt().select_stmt().target_list(0).res_target().val();
-}
 
 /// What pg_class is called in the statement, at whatever level.
 std::set<std::string> names_of_class(pg_query::ParseResult& statements) {
@@ -54,7 +42,7 @@ std::string class_of(const pg_query::ColumnRef& column, const std::set<std::stri
 pg_query::Node estimate_call(const std::string& name, const std::string& table, const pg_query::Node& document) {
     pg_query::Node made;
     pg_query::FuncCall& call = *made.mutable_func_call();
-    set_name(call, name);
+    set_function(call, name);
     call.set_funcformat(pg_query::COERCE_EXPLICIT_CALL);
     for (const std::string& column : {std::string("oid"), name}) {
         pg_query::ColumnRef& argument = *call.add_args()->mutable_column_ref();
@@ -85,8 +73,7 @@ void replace_sizes(pg_query::ParseResult& statements, const std::string& elsewhe
     const std::set<std::string> classes = names_of_class(statements);
     walk_mutable(statements, [&](google::protobuf::Message& message) {
         if (auto* call = as<pg_query::FuncCall>(message); call && is_size_function(*call)) {
-            set_name(*call, name_of(call->funcname()).name);
-            *call->add_args() = document;
+            stand_in(*call, document);
             return true;
         }
         auto* node = as<pg_query::Node>(message);

@@ -11,6 +11,8 @@ CLIENTS = 9
 SCHEMA = """
 CREATE TABLE notes (id serial PRIMARY KEY, v text);
 CREATE TABLE numbered (id serial PRIMARY KEY, v text);
+CREATE TABLE children (parent bigint, v text);
+CREATE TABLE kids (id serial, parent bigint);
 CREATE FUNCTION as_tenant(name text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN PERFORM set_config('app.tenant', name, false); RETURN current_setting('app.tenant'); END $$;
 CREATE FUNCTION make_scratch() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CREATE TEMP TABLE scratch (a int); END $$;
@@ -29,7 +31,8 @@ def setUpModule():
         for number in range(3):
             connection.execute(f"CREATE SEQUENCE q{number} START {1000 * (number + 1)}")
         if not cluster.ON_PLAIN:
-            connection.execute("SELECT create_distributed_table('numbered', 'id')")
+            for table, key in ("numbered", "id"), ("children", "parent"), ("kids", "id"):
+                connection.execute(f"SELECT create_distributed_table('{table}', '{key}')")
 
 
 class Client:
@@ -88,15 +91,61 @@ class State(unittest.TestCase):
         self.assertEqual(client.value("SELECT lastval()"), "55000")
         client.cursor.execute("ROLLBACK")
 
-    @unittest.skipIf(cluster.ON_PLAIN, "a refusal of ours")
-    def test_values_of_sharded_rows_are_not_guessed(self):
+    def test_values_that_rows_of_sharded_tables_took(self):
+        client, other = self.client(), self.client()
+        self.assertEqual(client.value("SELECT currval('numbered_id_seq')"), "55000")
+        client.cursor.execute("INSERT INTO numbered (v) VALUES ('a'), ('b')")
+        mine = client.value("SELECT max(id) FROM numbered WHERE v = 'b'")
+        other.cursor.execute("INSERT INTO numbered (v) VALUES ('c')")
+        for sql in ("SELECT lastval()", "SELECT currval('numbered_id_seq')", "SELECT currval(pg_get_serial_sequence('numbered', 'id'))",
+                    "SELECT id FROM numbered WHERE id = currval('numbered_id_seq')", "SELECT max(id) FROM numbered WHERE id <= lastval()",
+                    "UPDATE numbered SET v = v WHERE id = currval('numbered_id_seq') RETURNING id",
+                    "INSERT INTO notes (v) VALUES (currval('numbered_id_seq')) RETURNING v::int"):
+            with self.subTest(sql=sql):
+                self.assertEqual(client.value(sql), mine)
+        self.assertNotEqual(client.value("SELECT lastval()"), mine)  # the note's
+        self.assertEqual(client.value("SELECT currval('numbered_id_seq')"), mine)
+        client.cursor.execute("PREPARE now(regclass) AS SELECT currval($1)")
+        self.assertEqual(client.value("EXECUTE now('numbered_id_seq')"), mine)
+        client.cursor.execute("INSERT INTO numbered (v) SELECT 'd' FROM generate_series(1, 5)")
+        self.assertEqual(client.value("SELECT lastval() - max(id) FROM numbered WHERE v = 'd'"), 0)
+        client.cursor.execute("DISCARD SEQUENCES")
+        self.assertEqual(client.value("SELECT lastval()"), "55000")
+
+    def test_a_child_s_row_names_its_parent_s(self):
         client = self.client()
-        client.value("SELECT nextval('q1')")
+        client.cursor.execute("BEGIN")
+        parent = client.value("INSERT INTO numbered (v) VALUES ('parent') RETURNING id")
+        self.assertEqual(client.value("INSERT INTO children VALUES (currval('numbered_id_seq'), 'x') RETURNING parent"), parent)
+        self.assertEqual(client.value("INSERT INTO kids (parent) VALUES (currval('numbered_id_seq')) RETURNING parent"), parent)
+        self.assertEqual(client.value("SELECT currval('kids_id_seq') - id FROM kids WHERE parent = %s", parent), 0)
+        client.cursor.execute("COMMIT")
+        with target.raw() as connection:
+            connection.extended("INSERT INTO numbered (v) VALUES ($1)", ["extended"])
+            found = connection.extended("SELECT v FROM numbered WHERE id = currval('numbered_id_seq') AND v = $1", ["extended"])
+            self.assertEqual([row[0] for row in found.rows], [b"extended"])
+            found = connection.extended("SELECT currval($1) = max(id) FROM (SELECT currval($1) AS id) s", ["numbered_id_seq"])
+            self.assertIsNone(found.error)
+
+    def test_sequences_of_others_are_not_told(self):
+        with target.raw(user="postgres") as connection:
+            connection.execute("CREATE ROLE reader LOGIN; GRANT INSERT, SELECT ON numbered TO reader")
+        with target.raw(user="reader") as reader:
+            result = reader.query("SELECT currval('numbered_id_seq')")[-1]
+            self.assertEqual(result.code, "42501")
+
+    @unittest.skipIf(cluster.ON_PLAIN, "a refusal of ours")
+    def test_what_is_not_known_is_refused(self):
+        client = self.client()
         client.cursor.execute("INSERT INTO numbered (v) VALUES ('a')")
-        self.assertEqual(client.value("SELECT lastval()"), "0A000")
-        self.assertEqual(client.value("SELECT currval('numbered_id_seq')"), "0A000")
         mine = client.value("SELECT nextval('q1')")
         self.assertEqual(client.value("SELECT lastval()"), mine)
+        self.assertEqual(client.value("SELECT currval('q1')"), mine)
+        self.assertEqual(client.value("SELECT currval('numbered_id_seq')"), "0A000")  # q1 might be another name of it
+        client.cursor.execute("INSERT INTO numbered (v) VALUES ('a')")
+        self.assertIsInstance(client.value("SELECT currval('numbered_id_seq')"), int)
+        self.assertEqual(client.value("INSERT INTO kids (parent) VALUES (lastval())"), "0A000")  # the kid's own, or what was before?
+        self.assertEqual(client.value("SELECT pg_backend_pid() > 0"), True)
 
     def test_what_functions_leave_is_found_by_no_other(self):
         clients = [self.client() for _ in range(CLIENTS)]
