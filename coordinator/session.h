@@ -272,6 +272,7 @@ class Session {
     void put_prelude(Participant& participant);
     void put_reset(Participant& participant);
     void forget_state();
+    void check_sequences(const planner::Statement& statement) const;
 
     // kept_servers.cc
     Task<> keep(ShardId shard);

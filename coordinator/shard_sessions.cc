@@ -133,6 +133,15 @@ void Session::forget_state() {
     state_ = 0;
 }
 
+/// What is neither one server's nor evaluated first would be told by the home shard's session alone.
+void Session::check_sequences(const planner::Statement& statement) const {
+    const bool looks = statement.lifts_reads || statement.plan == planner::PlanKind::kRoute;
+    if (!statement.reads_sequences || looks || sequences_.at_home()) return;
+    throw PgError(refusal("cannot tell currval() or lastval() here after rows were inserted into a sharded table",
+                          "Their sequences' values were handed out before the rows were sent to their shards.",
+                          "Select them in a statement of their own."));
+}
+
 /// Puts in front of the statement what the server session lacks: the client's settings, BEGIN, savepoints.
 void Session::put_prelude(Participant& participant) {
     backend::Connection& connection = participant.connection();

@@ -27,6 +27,7 @@ void Session::check_statement(const planner::Statement& statement) const {
                       statement.verb == TransactionVerb::kRollbackTo || statement.verb == TransactionVerb::kPrepareTransaction;
     if (!ends) check_not_failed();
     if (statement.plan == PlanKind::kRefuse && !statement.lifts_reads) throw PgError(*statement.refusal);
+    check_sequences(statement);
     if (statement.needs_no_transaction && transaction_.open()) {
         const std::string what = statement.tag.empty() ? "this command" : statement.tag;
         throw PgError(Error{.code = sqlstate::kActiveSqlTransaction,

@@ -149,6 +149,9 @@ Statement plan_copy(const pg_query::CopyStmt& from, StatementText text, PlanCont
         statement.plan = PlanKind::kCopyOut;
         statement.writes = inner.writes;
         statement.runs_user_code = inner.runs_user_code;
+        statement.moves_sequences = inner.moves_sequences;
+        statement.reads_sequences = inner.reads_sequences;
+        statement.pins = inner.pins;
         copy.query = deparse(from.query());
         pg_query::Node whole;
         *whole.mutable_copy_stmt() = from;

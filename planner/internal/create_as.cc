@@ -79,6 +79,7 @@ Statement plan_create_as(const pg_query::Node& node, PlanContext& context) {
     };
     if (create.into().skip_data() || create.query().has_execute_stmt()) return at_home();
     const auto analysis = analyze(create.query(), context);
+    statement.reads_sequences = analysis->has_sequence_read;
     if (!analysis->touches_sharded) return at_home();
     if (temporary) {
         refuse("cannot create a temporary table from sharded tables", "A temporary table lives on the home shard, their rows do not.",

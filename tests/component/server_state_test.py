@@ -1,4 +1,5 @@
 """What a client leaves in a pooled server session is that client's: values of sequences, and what functions do."""
+import io
 import os
 import random
 import unittest
@@ -13,6 +14,7 @@ CREATE TABLE notes (id serial PRIMARY KEY, v text);
 CREATE TABLE numbered (id serial PRIMARY KEY, v text);
 CREATE TABLE children (parent bigint, v text);
 CREATE TABLE kids (id serial, parent bigint);
+CREATE TABLE everywhere (id int PRIMARY KEY);
 CREATE FUNCTION as_tenant(name text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN PERFORM set_config('app.tenant', name, false); RETURN current_setting('app.tenant'); END $$;
 CREATE FUNCTION make_scratch() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CREATE TEMP TABLE scratch (a int); END $$;
@@ -33,6 +35,7 @@ def setUpModule():
         if not cluster.ON_PLAIN:
             for table, key in ("numbered", "id"), ("children", "parent"), ("kids", "id"):
                 connection.execute(f"SELECT create_distributed_table('{table}', '{key}')")
+            connection.execute("SELECT create_reference_table('everywhere')")
 
 
 class Client:
@@ -107,6 +110,10 @@ class State(unittest.TestCase):
         self.assertEqual(client.value("SELECT currval('numbered_id_seq')"), mine)
         client.cursor.execute("PREPARE now(regclass) AS SELECT currval($1)")
         self.assertEqual(client.value("EXECUTE now('numbered_id_seq')"), mine)
+        for sql in ("COPY (SELECT currval('numbered_id_seq')) TO STDOUT", "COPY (SELECT id FROM numbered WHERE id = currval('numbered_id_seq')) TO STDOUT"):
+            copied = io.StringIO()
+            client.cursor.copy_expert(sql, copied)
+            self.assertEqual(copied.getvalue(), f"{mine}\n")
         client.cursor.execute("INSERT INTO numbered (v) SELECT 'd' FROM generate_series(1, 5)")
         self.assertEqual(client.value("SELECT lastval() - max(id) FROM numbered WHERE v = 'd'"), 0)
         client.cursor.execute("DISCARD SEQUENCES")
@@ -145,7 +152,8 @@ class State(unittest.TestCase):
         client.cursor.execute("INSERT INTO numbered (v) VALUES ('a')")
         self.assertIsInstance(client.value("SELECT currval('numbered_id_seq')"), int)
         self.assertEqual(client.value("INSERT INTO kids (parent) VALUES (lastval())"), "0A000")  # the kid's own, or what was before?
-        self.assertEqual(client.value("SELECT pg_backend_pid() > 0"), True)
+        self.assertEqual(client.value("CREATE TABLE made AS SELECT currval('numbered_id_seq')"), "0A000")
+        self.assertEqual(client.value("INSERT INTO everywhere VALUES (currval('numbered_id_seq'))"), "0A000")
 
     def test_what_functions_leave_is_found_by_no_other(self):
         clients = [self.client() for _ in range(CLIENTS)]
